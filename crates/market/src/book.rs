@@ -1,0 +1,192 @@
+//! A full L2 book: diffs applied by price level, and the CRC32 that proves it.
+
+use std::cmp::Ordering;
+
+use crate::{Decimal, Stamps};
+
+/// One price level. Size zero means the level is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    /// Price of the level.
+    pub price: Decimal,
+    /// The whole size at that price (absolute, not a change).
+    pub size: Decimal,
+}
+
+/// Which half of the book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Buyers, best (highest) first.
+    Bid,
+    /// Sellers, best (lowest) first.
+    Ask,
+}
+
+/// Levels that changed, or with `reset` a whole new book.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct BookDiff {
+    /// True: forget the book held so far, these are all its levels.
+    pub reset: bool,
+    /// Changed bids; within one diff the last word on a price wins.
+    pub bids: Vec<Level>,
+    /// Changed asks.
+    pub asks: Vec<Level>,
+    /// When.
+    pub stamps: Stamps,
+}
+
+/// Why a diff was refused; the book is unchanged then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BookError {
+    /// The diff would make one side longer than allowed.
+    #[error("the book would have more than {max} levels on a side")]
+    TooManyLevels {
+        /// The bound.
+        max: usize,
+    },
+    /// A size below zero.
+    #[error("the size at price {price} is negative")]
+    NegativeSize {
+        /// Where.
+        price: Decimal,
+    },
+}
+
+/// How many of the best levels of each side the checksum covers.
+const CHECKSUM_DEPTH: usize = 10;
+
+/// A full L2 book.
+///
+/// All prices of one book are written at one scale, that of the first diff after a reset (finer
+/// prices keep the fewest digits that are exact), so that equal prices are equal texts and a
+/// client may key its levels by the text alone.
+#[derive(Debug, Clone, Default)]
+pub struct Book {
+    // Best level last: most changes are near the top, so inserts move little.
+    bids: Vec<Level>,
+    asks: Vec<Level>,
+    price_scale: Option<u32>,
+}
+
+impl Book {
+    /// Checks `diff`, writes its prices at the book's scale and its removals as plain `0`, and
+    /// applies it. On an error the book is unchanged.
+    ///
+    /// # Errors
+    /// A negative size, or more than `levels_max` levels on a side afterwards.
+    pub fn apply(&mut self, diff: &mut BookDiff, levels_max: usize) -> Result<(), BookError> {
+        if let Some(level) = diff.bids.iter().chain(&diff.asks).find(|l| l.size.is_negative()) {
+            return Err(BookError::NegativeSize { price: level.price });
+        }
+        // Bounded before anything changes: counting every set level as new errs on the safe side
+        // only near the bound, where the exact count decides.
+        if diff.reset {
+            let mut fresh = Self::default();
+            fresh.write_all(diff, levels_max)?;
+            *self = fresh;
+            return Ok(());
+        }
+        let grows = |side: &[Level]| side.iter().filter(|level| !level.size.is_zero()).count();
+        if self.bids.len() + grows(&diff.bids) > levels_max
+            || self.asks.len() + grows(&diff.asks) > levels_max
+        {
+            let mut trial = self.clone();
+            trial.write_all(diff, levels_max)?;
+            *self = trial;
+            return Ok(());
+        }
+        self.write_all(diff, levels_max)
+    }
+
+    fn write_all(&mut self, diff: &mut BookDiff, levels_max: usize) -> Result<(), BookError> {
+        let scale = match self.price_scale {
+            Some(scale) => scale,
+            None => {
+                let prices = diff.bids.iter().chain(&diff.asks).map(|level| level.price.scale());
+                let Some(scale) = prices.max() else { return Ok(()) };
+                self.price_scale = Some(scale);
+                scale
+            }
+        };
+        for (side, levels) in [(Side::Bid, &mut diff.bids), (Side::Ask, &mut diff.asks)] {
+            for level in levels {
+                level.price = level.price.at_scale(scale);
+                if level.size.is_zero() {
+                    level.size = Decimal::ZERO;
+                }
+                self.set(side, *level);
+            }
+        }
+        if self.bids.len() > levels_max || self.asks.len() > levels_max {
+            return Err(BookError::TooManyLevels { max: levels_max });
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, side: Side, level: Level) {
+        let (levels, order): (_, fn(&Decimal, &Decimal) -> Ordering) = match side {
+            Side::Bid => (&mut self.bids, |a, b| a.cmp(b)),
+            Side::Ask => (&mut self.asks, |a, b| b.cmp(a)),
+        };
+        match levels.binary_search_by(|held| order(&held.price, &level.price)) {
+            Ok(at) if level.size.is_zero() => {
+                levels.remove(at);
+            }
+            Ok(at) => levels[at] = level,
+            Err(_) if level.size.is_zero() => {}
+            Err(at) => levels.insert(at, level),
+        }
+    }
+
+    /// The levels of one side, best first.
+    pub fn levels(&self, side: Side) -> impl ExactSizeIterator<Item = &Level> + Clone {
+        match side {
+            Side::Bid => self.bids.iter().rev(),
+            Side::Ask => self.asks.iter().rev(),
+        }
+    }
+
+    /// The best level of one side.
+    #[must_use]
+    pub fn best(&self, side: Side) -> Option<&Level> {
+        match side {
+            Side::Bid => self.bids.last(),
+            Side::Ask => self.asks.last(),
+        }
+    }
+
+    /// Levels of both sides together.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bids.len() + self.asks.len()
+    }
+
+    /// True when neither side has a level.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The CRC32 (IEEE) of the ten best levels as Kraken's v2 API defines it: asks from low to
+    /// high, then bids from high to low, of each the price and then the size, as written, without
+    /// the point and leading zeros.
+    /// Source: docs.kraken.com, guide "book checksum v2".
+    #[must_use]
+    pub fn checksum(&self) -> u32 {
+        let mut crc = crc32fast::Hasher::new();
+        let mut text = [0u8; CHECKSUM_DEPTH * 2 * 60];
+        let mut length = 0;
+        let mut sink = |bytes: &[u8]| {
+            text[length..length + bytes.len()].copy_from_slice(bytes);
+            length += bytes.len();
+        };
+        for side in [Side::Ask, Side::Bid] {
+            for level in self.levels(side).take(CHECKSUM_DEPTH) {
+                level.price.significant_digits(&mut sink);
+                level.size.significant_digits(&mut sink);
+            }
+        }
+        crc.update(&text[..length]);
+        crc.finalize()
+    }
+}

@@ -1,0 +1,189 @@
+//! Prices and sizes: decimals kept exactly as they were written, never through a float.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A decimal number that remembers its scale: `0.2500` stays `0.2500`, and equals `0.25`.
+///
+/// Holds up to 28 significant digits (96-bit mantissa) and a scale up to 28, which covers the
+/// finest ticks (1e-13) and the largest sizes (1e15) that venues list. Comparison and hashing go
+/// by value; [`fmt::Display`] gives the text as written.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Decimal(rust_decimal::Decimal);
+
+/// Why a text is no [`Decimal`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DecimalError {
+    /// Something other than an optional minus, digits, and at most one point between digits.
+    #[error("\"{0}\" is not a decimal number such as 64000.10")]
+    Malformed(String),
+    /// More digits than a mantissa of 96 bits and a scale of 28 can hold.
+    #[error("\"{0}\" has more digits than can be kept exactly (28)")]
+    TooManyDigits(String),
+}
+
+impl Decimal {
+    /// Zero, with scale 0.
+    pub const ZERO: Self = Self(rust_decimal::Decimal::ZERO);
+
+    /// `mantissa × 10^-scale`, or `None` when it does not fit (see [`Decimal`]).
+    #[must_use]
+    pub fn new(mantissa: i64, scale: u32) -> Option<Self> {
+        rust_decimal::Decimal::try_new(mantissa, scale).ok().map(Self)
+    }
+
+    /// Reads plain decimal notation: `-?digits[.digits]`. No exponent, no plus, no spaces.
+    ///
+    /// # Errors
+    /// [`DecimalError`] says whether the text is malformed or only too long to keep exactly.
+    pub fn parse(text: &str) -> Result<Self, DecimalError> {
+        let shown = || text.chars().take(64).collect::<String>();
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !plain(whole) || !plain(fraction) {
+            return Err(DecimalError::Malformed(shown()));
+        }
+        rust_decimal::Decimal::from_str_exact(text)
+            .map(|value| Self(if value.is_zero() { value.abs() } else { value }))
+            .map_err(|_| DecimalError::TooManyDigits(shown()))
+    }
+
+    /// True for any zero: `0`, `0.000`.
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.0.is_zero()
+    }
+
+    /// True below zero.
+    #[must_use]
+    pub fn is_negative(self) -> bool {
+        self.0.is_sign_negative() && !self.0.is_zero()
+    }
+
+    /// Digits after the point, as written.
+    #[must_use]
+    pub fn scale(self) -> u32 {
+        self.0.scale()
+    }
+
+    /// The same value written with `scale` digits after the point where that is exact, else with
+    /// the fewest digits that are. Two equal values always come out as the same text.
+    #[must_use]
+    pub fn at_scale(self, scale: u32) -> Self {
+        if self.0.scale() == scale {
+            return self;
+        }
+        let mut exact = self.0;
+        exact.rescale(scale);
+        if exact.scale() == scale && exact == self.0 {
+            Self(exact)
+        } else {
+            Self(self.0.normalize())
+        }
+    }
+
+    /// Exact sum, or `None` on overflow.
+    #[must_use]
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// Exact difference, or `None` on overflow.
+    #[must_use]
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+
+    /// The digits of the number as written, without sign, point and leading zeros: what a book
+    /// checksum is made of. At most 28 bytes, written through `sink` one at a time.
+    pub(crate) fn significant_digits(self, sink: &mut impl FnMut(&[u8])) {
+        let mut digits = [0u8; 30];
+        let mut at = digits.len();
+        let mut rest = self.0.mantissa().unsigned_abs();
+        while rest > 0 {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        sink(&digits[at..]);
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = DecimalError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decimal(text: &str) -> Decimal {
+        Decimal::parse(text).unwrap()
+    }
+
+    #[test]
+    fn text_survives_as_written() {
+        for text in ["0", "64000.10", "0.00005100", "-3.50", "0.0000000000001", "1000000000000000"]
+        {
+            assert_eq!(decimal(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn equality_is_by_value() {
+        assert_eq!(decimal("1.50"), decimal("1.5"));
+        assert!(decimal("1.5") < decimal("1.51"));
+        assert_eq!(decimal("-0.0").to_string(), "0.0");
+    }
+
+    #[test]
+    fn what_is_no_plain_decimal_is_refused() {
+        for text in ["", "-", ".", "1.", ".5", "+1", "1e5", " 1", "1_000", "NaN", "0x1", "1.2.3"] {
+            assert!(matches!(Decimal::parse(text), Err(DecimalError::Malformed(_))), "{text}");
+        }
+        let long = "1".repeat(40);
+        assert!(matches!(Decimal::parse(&long), Err(DecimalError::TooManyDigits(_))));
+        let fine = format!("0.{}1", "0".repeat(40));
+        assert!(matches!(Decimal::parse(&fine), Err(DecimalError::TooManyDigits(_))));
+    }
+
+    #[test]
+    fn one_scale_gives_one_text() {
+        assert_eq!(decimal("64000.1").at_scale(2).to_string(), "64000.10");
+        assert_eq!(decimal("64000.100").at_scale(2).to_string(), "64000.10");
+        assert_eq!(decimal("64000.125").at_scale(2).to_string(), "64000.125");
+        assert_eq!(decimal("64000.1250").at_scale(2).to_string(), "64000.125");
+    }
+
+    proptest! {
+        #[test]
+        fn any_written_number_comes_back(mantissa in any::<i64>(), scale in 0u32..18) {
+            let value = Decimal::new(mantissa, scale).unwrap();
+            let text = value.to_string();
+            prop_assert_eq!(Decimal::parse(&text).unwrap().to_string(), text);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,60}") {
+            drop(Decimal::parse(&text));
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One update of one topic: trade, quote, book diff, bar or status, with its two time stamps.
+
+use crate::{Bar, BookDiff, Decimal};
+
+/// Nanoseconds since 1970-01-01 UTC.
+pub type Nanos = u64;
+
+/// When it happened at the venue, and when it reached us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamps {
+    /// The venue's own time; absent where it gave none.
+    pub event: Option<Nanos>,
+    /// Our wall clock when the message arrived. May lie before `event`: clocks differ.
+    pub received: Nanos,
+}
+
+/// What a market topic carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Executions, each one of which counts.
+    Trade,
+    /// Best bid and offer; only the latest counts.
+    Quote,
+    /// An L2 book: a snapshot and diffs by price level.
+    Book,
+    /// Open, high, low, close over an interval; only the latest counts.
+    Bar,
+    /// The state of a venue's feed; only the latest counts.
+    Status,
+}
+
+/// One market update.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// An execution.
+    Trade(Trade),
+    /// A new best bid and offer.
+    Quote(Quote),
+    /// Changed levels of a book, or a whole new one.
+    Book(BookDiff),
+    /// A finished interval.
+    Bar(Bar),
+    /// A feed's state.
+    Status(Status),
+}
+
+impl Event {
+    /// Which kind of topic this belongs to.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Trade(_) => Kind::Trade,
+            Self::Quote(_) => Kind::Quote,
+            Self::Book(_) => Kind::Book,
+            Self::Bar(_) => Kind::Bar,
+            Self::Status(_) => Kind::Status,
+        }
+    }
+}
+
+/// Which side took liquidity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Aggressor {
+    /// The buyer hit the offer.
+    Buy,
+    /// The seller hit the bid.
+    Sell,
+    /// The venue does not say (auctions, crosses).
+    Unknown,
+}
+
+impl Aggressor {
+    /// `buy`, `sell` or `unknown`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Buy => "buy",
+            Self::Sell => "sell",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// An execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trade {
+    /// Price of one unit.
+    pub price: Decimal,
+    /// Units traded; not negative.
+    pub size: Decimal,
+    /// Who took liquidity.
+    pub side: Aggressor,
+    /// The venue's id, as text: ids above 2^53 and UUIDs both exist.
+    pub trade_id: Box<str>,
+    /// When.
+    pub stamps: Stamps,
+}
+
+/// The best price on one side and what is there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QuoteSide {
+    /// Best price.
+    pub price: Decimal,
+    /// Size at that price.
+    pub size: Decimal,
+}
+
+/// Best bid and offer. A side without orders is `None`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quote {
+    /// Highest bid.
+    pub bid: Option<QuoteSide>,
+    /// Lowest offer.
+    pub ask: Option<QuoteSide>,
+    /// When.
+    pub stamps: Stamps,
+}
+
+/// How far a venue's data can be trusted now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VenueState {
+    /// Live and in sequence.
+    Up,
+    /// Nothing came for longer than it should.
+    Stale,
+    /// A gap or a wrong checksum: a fresh snapshot is on its way.
+    Resync,
+    /// Not connected.
+    Down,
+}
+
+impl VenueState {
+    /// Every state, in the order of their severity.
+    pub const ALL: [Self; 4] = [Self::Up, Self::Stale, Self::Resync, Self::Down];
+
+    /// `up`, `stale`, `resync` or `down`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Stale => "stale",
+            Self::Resync => "resync",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// The state of a venue's feed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// How far the data can be trusted.
+    pub state: VenueState,
+    /// Why, for a person to read.
+    pub reason: Box<str>,
+    /// When.
+    pub stamps: Stamps,
+}

@@ -1,0 +1,144 @@
+//! Books and their merging, against a naive model and against checksums computed by hand.
+
+use std::collections::BTreeMap;
+
+use market::{Book, BookDiff, BookError, BookSide, Decimal, Level, merge_diffs};
+use proptest::prelude::*;
+
+fn decimal(text: &str) -> Decimal {
+    Decimal::parse(text).unwrap()
+}
+
+fn level(price: &str, size: &str) -> Level {
+    Level { price: decimal(price), size: decimal(size) }
+}
+
+fn diff(bids: &[(&str, &str)], asks: &[(&str, &str)]) -> BookDiff {
+    let levels = |side: &[(&str, &str)]| side.iter().map(|(p, s)| level(p, s)).collect();
+    BookDiff { bids: levels(bids), asks: levels(asks), ..BookDiff::default() }
+}
+
+#[test]
+fn the_checksum_is_over_asks_then_bids_without_points_and_leading_zeros() {
+    let mut book = Book::default();
+    let mut first =
+        diff(&[("0.05000", "0.00000500"), ("0.04995", "1.0")], &[("0.05005", "0.00000500")]);
+    book.apply(&mut first, 100).unwrap();
+    let written = crc32fast::hash(concat!("5005", "500", "5000", "500", "4995", "10").as_bytes());
+    assert_eq!(book.checksum(), written);
+}
+
+#[test]
+fn only_ten_levels_of_a_side_count() {
+    let mut book = Book::default();
+    for n in 0..12 {
+        let price = (100 + n).to_string();
+        book.apply(&mut diff(&[], &[(&price, "1")]), 100).unwrap();
+    }
+    let before = book.checksum();
+    book.apply(&mut diff(&[], &[("111", "5")]), 100).unwrap();
+    assert_eq!(book.checksum(), before);
+    book.apply(&mut diff(&[], &[("109", "5")]), 100).unwrap();
+    assert_ne!(book.checksum(), before);
+}
+
+#[test]
+fn prices_of_one_book_are_written_at_one_scale() {
+    let mut book = Book::default();
+    book.apply(&mut diff(&[("100.50", "1")], &[]), 100).unwrap();
+    let mut later = diff(&[("100.5", "0.000"), ("99", "2")], &[]);
+    book.apply(&mut later, 100).unwrap();
+    assert_eq!(later.bids[0].price.to_string(), "100.50");
+    assert_eq!(later.bids[0].size.to_string(), "0");
+    assert_eq!(book.best(BookSide::Bid).unwrap().price.to_string(), "99.00");
+}
+
+#[test]
+fn a_refused_diff_changes_nothing() {
+    let mut book = Book::default();
+    book.apply(&mut diff(&[("1", "1"), ("2", "1")], &[]), 2).unwrap();
+    let checksum = book.checksum();
+    let error = book.apply(&mut diff(&[("1", "7"), ("3", "1")], &[]), 2).unwrap_err();
+    assert_eq!(error, BookError::TooManyLevels { max: 2 });
+    let negative = book.apply(&mut diff(&[("1", "-7")], &[]), 2).unwrap_err();
+    assert_eq!(negative, BookError::NegativeSize { price: decimal("1") });
+    assert_eq!((book.checksum(), book.len()), (checksum, 2));
+    book.apply(&mut diff(&[("1", "0"), ("3", "1")], &[]), 2).unwrap();
+    assert_eq!(book.len(), 2);
+}
+
+fn any_diff() -> impl Strategy<Value = BookDiff> {
+    let levels = || {
+        prop::collection::vec((90i64..110, 0i64..4), 0..6).prop_map(|pairs| {
+            pairs
+                .into_iter()
+                .map(|(price, size)| Level {
+                    price: Decimal::new(price, 1).unwrap(),
+                    size: Decimal::new(size, 0).unwrap(),
+                })
+                .collect::<Vec<_>>()
+        })
+    };
+    (levels(), levels(), prop::bool::weighted(0.05)).prop_map(|(bids, asks, reset)| BookDiff {
+        reset,
+        bids,
+        asks,
+        ..BookDiff::default()
+    })
+}
+
+type Sides = [BTreeMap<Decimal, Decimal>; 2];
+
+fn naive(diffs: &[BookDiff]) -> Sides {
+    let mut sides = Sides::default();
+    for diff in diffs {
+        if diff.reset {
+            sides = Sides::default();
+        }
+        for (side, levels) in sides.iter_mut().zip([&diff.bids, &diff.asks]) {
+            for level in levels {
+                side.insert(level.price, level.size);
+                side.retain(|_, size| !size.is_zero());
+            }
+        }
+    }
+    sides
+}
+
+fn held(book: &Book) -> Sides {
+    [BookSide::Bid, BookSide::Ask]
+        .map(|side| book.levels(side).map(|l| (l.price, l.size)).collect())
+}
+
+proptest! {
+    #[test]
+    fn a_book_equals_the_naive_one(mut diffs in prop::collection::vec(any_diff(), 0..40)) {
+        let mut book = Book::default();
+        for diff in &mut diffs {
+            book.apply(diff, 1_000).unwrap();
+        }
+        prop_assert_eq!(held(&book), naive(&diffs));
+        prop_assert!(book.levels(BookSide::Bid).is_sorted_by(|a, b| a.price > b.price));
+        prop_assert!(book.levels(BookSide::Ask).is_sorted_by(|a, b| a.price < b.price));
+    }
+
+    #[test]
+    fn one_merged_diff_leads_to_the_same_book(
+        mut diffs in prop::collection::vec(any_diff(), 1..40),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut step_by_step = Book::default();
+        for diff in &mut diffs {
+            step_by_step.apply(diff, 1_000).unwrap();
+        }
+        let cut = cut.index(diffs.len());
+        let mut merged_at_once = Book::default();
+        for diff in &mut diffs[..cut] {
+            merged_at_once.apply(diff, 1_000).unwrap();
+        }
+        let mut merged = merge_diffs(&diffs[cut..]).unwrap();
+        merged_at_once.apply(&mut merged, 1_000).unwrap();
+        prop_assert_eq!(held(&merged_at_once), held(&step_by_step));
+        prop_assert_eq!(merged_at_once.checksum(), step_by_step.checksum());
+    }
+}
