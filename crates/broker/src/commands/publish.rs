@@ -1,0 +1,199 @@
+//! `tickwire pub`: each line of stdin becomes an event.
+
+use std::io::BufRead as _;
+use std::time::Instant;
+
+use anyhow::{anyhow, bail};
+use client::{Codec, Connection, Data, Message, Publish, ReceiveError, Receiver, Sender};
+use tokio::sync::mpsc;
+
+use super::{DEFAULT_SOCKET_URL, printable};
+
+/// Publish each line of stdin, one JSON value a line, as an event of TOPIC.
+///
+/// Every line is confirmed by the broker; a line that is refused is reported with its number and
+/// the others go on. Ends with a summary, and with exit code 1 if any line failed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  echo '{\"text\":\"hello\"}' | tickwire pub chat.room1
+  tickwire sub 'trade.sim.*' --json | jq -c .data | tickwire pub copy.trades
+  tickwire pub trade.mine.BTC-USD < trades.ndjson
+
+Market topics (trade. quote. book. bar- status.) want the fields of their kind; any other topic
+takes any JSON value. Empty lines are skipped.")]
+pub struct PublishArguments {
+    /// Where the events go: segments separated by dots, without `*` and `>`
+    #[arg(value_name = "TOPIC")]
+    pub topic: String,
+
+    /// Where the broker listens
+    #[arg(long, value_name = "URL", default_value = DEFAULT_SOCKET_URL)]
+    pub url: String,
+
+    /// Read from stdin, which is what happens without it too
+    #[arg(long)]
+    pub stdin: bool,
+}
+
+/// Lines published ahead of their confirmation.
+const WINDOW: usize = 256;
+/// Lines read ahead of the publishing.
+const AHEAD: usize = 256;
+
+/// Publishes stdin.
+///
+/// # Errors
+/// When the broker cannot be reached, the connection ends early, or any line failed.
+pub async fn run(arguments: PublishArguments) -> anyhow::Result<()> {
+    let connection = Connection::connect(&arguments.url, Codec::Json).await?;
+    let (sender, receiver) = connection.split();
+    // A thread of its own, which the end of the program need not wait for: a read from a terminal
+    // cannot be interrupted.
+    let (queue, lines) = mpsc::channel(AHEAD);
+    std::thread::spawn(move || read_lines(std::io::stdin().lock(), &queue));
+    let started = Instant::now();
+    let mut publishing = Publishing::new(arguments.topic, sender, receiver);
+    let ended = publishing.run(lines, |problem| eprintln!("{problem}")).await;
+    eprintln!("{} in {:.2} s", publishing.summary(), started.elapsed().as_secs_f64());
+    ended?;
+    if publishing.failed > 0 {
+        bail!("{} lines were not published", publishing.failed);
+    }
+    Ok(())
+}
+
+/// Hands on each line until stdin ends or nobody wants more.
+fn read_lines(input: impl std::io::BufRead, queue: &mpsc::Sender<std::io::Result<String>>) {
+    for line in input.lines() {
+        let last = line.is_err();
+        if queue.blocking_send(line).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// The state of one run.
+struct Publishing {
+    topic: String,
+    sender: Sender,
+    receiver: Receiver,
+    /// Number of the last line read, from 1; also the id of its command.
+    line: u64,
+    outstanding: usize,
+    published: u64,
+    failed: u64,
+    seqs: Option<(u64, u64)>,
+}
+
+impl Publishing {
+    fn new(topic: String, sender: Sender, receiver: Receiver) -> Self {
+        Self { topic, sender, receiver, line: 0, outstanding: 0, published: 0, failed: 0, seqs: None }
+    }
+
+    /// Publishes all `lines` and waits for every confirmation. `report` gets each failed line.
+    async fn run(
+        &mut self,
+        mut lines: mpsc::Receiver<std::io::Result<String>>,
+        mut report: impl FnMut(String),
+    ) -> anyhow::Result<()> {
+        let mut more = true;
+        let interrupt = tokio::signal::ctrl_c();
+        tokio::pin!(interrupt);
+        while more || self.outstanding > 0 {
+            tokio::select! {
+                line = lines.recv(), if more && self.outstanding < WINDOW => match line {
+                    Some(line) => self.send(&line?, &mut report).await?,
+                    None => more = false,
+                },
+                message = self.receiver.receive() => self.settle(message, &mut report)?,
+                _ = &mut interrupt, if more => more = false,
+            }
+        }
+        // The answer is of no interest: everything is confirmed.
+        drop(self.sender.close().await);
+        Ok(())
+    }
+
+    async fn send(&mut self, line: &str, report: &mut impl FnMut(String)) -> anyhow::Result<()> {
+        self.line += 1;
+        let text = line.trim();
+        if text.is_empty() {
+            return Ok(());
+        }
+        let data = match Data::from_json(text) {
+            Ok(data) => data,
+            Err(error) => {
+                self.failed += 1;
+                report(format!("line {}: not one JSON value: {error}", self.line));
+                return Ok(());
+            }
+        };
+        let publish = Publish { id: Some(self.line), topic: self.topic.clone(), data };
+        match self.sender.send(&publish.into()).await {
+            Ok(()) => {
+                self.outstanding += 1;
+                Ok(())
+            }
+            // The receiver knows why the connection is over; what it has before that is settled.
+            Err(closed) => loop {
+                match self.receiver.receive().await {
+                    Err(end) if end.is_final() => {
+                        self.failed += 1;
+                        return self.settle(Err(end), report);
+                    }
+                    message => self.settle(message, report)?,
+                }
+                if self.outstanding == 0 {
+                    return Err(closed.into());
+                }
+            },
+        }
+    }
+
+    fn settle(
+        &mut self,
+        message: Result<Message, ReceiveError>,
+        report: &mut impl FnMut(String),
+    ) -> anyhow::Result<()> {
+        match message {
+            Ok(Message::Published(published)) => {
+                self.outstanding = self.outstanding.saturating_sub(1);
+                self.published += 1;
+                let first = self.seqs.map_or(published.seq, |(first, _)| first);
+                self.seqs = Some((first, published.seq));
+            }
+            Ok(Message::Error(error)) => {
+                self.failed += 1;
+                let words = printable(&error.to_string());
+                match error.id {
+                    Some(line) => {
+                        self.outstanding = self.outstanding.saturating_sub(1);
+                        report(format!("line {line}: {words}"));
+                    }
+                    None => report(words),
+                }
+            }
+            Ok(_) => {}
+            Err(error) if !error.is_final() => report(printable(&error.to_string())),
+            Err(end) => {
+                self.failed += self.outstanding as u64;
+                let unconfirmed = self.outstanding;
+                let words = printable(&end.to_string());
+                return Err(anyhow!("{words} (at line {}, {unconfirmed} unconfirmed)", self.line));
+            }
+        }
+        Ok(())
+    }
+
+    fn summary(&self) -> String {
+        let mut text = format!("{} events published to {}", self.published, self.topic);
+        if let Some((first, last)) = self.seqs {
+            text.push_str(&format!(" (seq {first} to {last})"));
+        }
+        if self.failed > 0 {
+            text.push_str(&format!(", {} failed", self.failed));
+        }
+        text
+    }
+}

@@ -1,0 +1,64 @@
+//! A value as it was written, before a rule has judged it.
+
+use toml_edit::{Item, Value};
+
+/// A value of a file, of a variable or of a flag.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Raw {
+    /// `true` or `false` in a file.
+    Switch(bool),
+    /// A whole number in a file.
+    Integer(i64),
+    /// A quoted string in a file.
+    Text(String),
+    /// A list in a file.
+    List(Vec<Self>),
+    /// Something in a file that no setting takes, named.
+    Other(&'static str),
+    /// The text of a variable or flag, whose type only the rule knows.
+    Bare(String),
+}
+
+impl Raw {
+    /// What a file holds at a key.
+    pub(super) fn from_item(item: &Item) -> Self {
+        match item {
+            Item::Value(value) => Self::from_value(value),
+            Item::None | Item::Table(_) => Self::Other("a table"),
+            Item::ArrayOfTables(_) => Self::Other("a list of tables"),
+        }
+    }
+
+    fn from_value(value: &Value) -> Self {
+        match value {
+            Value::Boolean(switch) => Self::Switch(*switch.value()),
+            Value::Integer(integer) => Self::Integer(*integer.value()),
+            Value::String(text) => Self::Text(text.value().clone()),
+            Value::Array(list) => Self::List(list.iter().map(Self::from_value).collect()),
+            Value::Float(_) => Self::Other("a number with a fraction"),
+            Value::Datetime(_) => Self::Other("a date or time of day"),
+            Value::InlineTable(_) => Self::Other("a table"),
+        }
+    }
+
+    /// The characters, where there are any.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) | Self::Bare(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What to say when this is not even of the `expected` type.
+    pub(super) fn mismatch(&self, expected: &str) -> String {
+        let found = match self {
+            Self::Bare(_) => return format!("not {expected}"),
+            Self::Switch(_) => "true or false",
+            Self::Integer(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::List(_) => "a list",
+            Self::Other(name) => name,
+        };
+        format!("{found} where {expected} belongs")
+    }
+}

@@ -1,0 +1,210 @@
+//! The table of all settings, and the plain typed [`Config`] that grows out of it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use topics::Pattern;
+
+use super::rule::{address, choice, count, patterns, size, switch, time, venue};
+use super::table::{settings, tables};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+settings! {
+    /// The listener, its threads and the built-in feeds.
+    [server] Server {
+        /// IP address and port that clients connect to; port 0 lets the system choose one.
+        listen: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080), address();
+        /// Permits a `listen` address that other machines reach; without rights, whoever reaches
+        /// the listener may publish to any topic.
+        allow_remote: bool = false, switch();
+        /// Threads that serve connections; 0 takes one for each core, but at most 4.
+        shards: usize = 0, count(0..=64);
+        /// Connections at one time; further ones are refused.
+        connections_max: usize = 100_000, count(1..=10_000_000);
+        /// Runs the feeds; false serves only what clients publish.
+        feeds: bool = true, switch();
+    }
+
+    /// WebSocket connections: what one client may cost, and when it counts as gone.
+    [websocket] WebSocket {
+        /// Bytes of one inbound message, whole or in fragments; a larger one closes with 1009.
+        message_bytes: usize = MIB, size(KIB..=64 * MIB);
+        /// Time between the pings that the broker sends.
+        ping_interval: Duration = 20 * SECOND, time(10 * MILLISECOND..=HOUR);
+        /// Time without a byte from the peer after which it is closed; longer than
+        /// `ping_interval`.
+        idle_timeout: Duration = 60 * SECOND, time(20 * MILLISECOND..=24 * HOUR);
+        /// Bytes of replies that wait to be sent to a connection, above which its commands are no
+        /// longer read.
+        unsent_bytes_max: usize = 256 * KIB, size(KIB..=64 * MIB);
+        /// Bytes that the kernel may hold unsent for a socket (`TCP_NOTSENT_LOWAT`), so that
+        /// events wait where they can still be merged; 0 leaves the system's own setting.
+        notsent_lowat: usize = 16 * KIB, size(0..=16 * MIB);
+        /// Errors within a minute that close a connection with 1008.
+        errors_per_minute: usize = 100, count(1..=1_000_000);
+    }
+
+    /// What one connection may subscribe to.
+    [subscriptions] Subscriptions {
+        /// Topics and patterns in one command.
+        topics_per_command: usize = 1_000, count(1..=1_000_000);
+        /// Subscriptions of one connection; a pattern counts as one.
+        per_connection: usize = 10_000, count(1..=10_000_000);
+    }
+
+    /// The registry of topics.
+    [topics] Topics {
+        /// Topics at one time; a publish that would make a further one is refused.
+        topics_max: usize = 1_000_000, count(1..=100_000_000);
+        /// Patterns of generic topics of which only the latest event matters, so that they have a
+        /// snapshot and may be merged.
+        latest_only: Vec<Pattern> = Vec::new(), patterns();
+        /// Price levels that a book keeps on each side.
+        book_levels_max: usize = 10_000, count(1..=1_000_000);
+    }
+
+    /// How much of each topic is kept for slow and returning clients; the oldest goes first.
+    [history] History {
+        /// Events kept of a topic in which each event counts: trades and generic topics.
+        events: usize = 8_192, count(1..=10_000_000);
+        /// Events kept of a topic that merges: quotes, books, bars, status and `latest_only`.
+        merging_events: usize = 1_024, count(1..=10_000_000);
+        /// Bytes kept of one topic.
+        bytes: usize = 4 * MIB, size(KIB..=GIB);
+        /// Time for which an event is kept.
+        age: Duration = 10 * MINUTE, time(10 * MILLISECOND..=168 * HOUR);
+        /// Bytes kept over all topics.
+        total_bytes: usize = 256 * MIB, size(64 * KIB..=1024 * GIB);
+    }
+
+    /// HTTP requests, the WebSocket handshake among them.
+    [http] Http {
+        /// Bytes of a request's body; a larger one is answered with 413.
+        body_bytes: usize = 8 * MIB, size(KIB..=GIB);
+        /// Bytes of a request's line and headers.
+        header_bytes: usize = 16 * KIB, size(8 * KIB..=MIB);
+        /// Time within which a request's headers must be complete.
+        header_timeout: Duration = 5 * SECOND, time(10 * MILLISECOND..=10 * MINUTE);
+        /// Time within which a request's body must be complete.
+        body_timeout: Duration = 30 * SECOND, time(10 * MILLISECOND..=HOUR);
+    }
+
+    /// The end of the process.
+    [shutdown] Shutdown {
+        /// Time that clients have to take what waits for them, before their sockets are closed;
+        /// 0s closes at once.
+        drain: Duration = 5 * SECOND, time(Duration::ZERO..=10 * MINUTE);
+    }
+
+    /// The log, written to standard error.
+    [log] Log {
+        /// The least severe lines that are written.
+        level: LogLevel = LogLevel::Info, choice(&LogLevel::ALL);
+        /// Readable lines, or one JSON object a line.
+        format: LogFormat = LogFormat::Text, choice(&LogFormat::ALL);
+    }
+}
+
+tables! {
+    /// One feed that the broker runs itself.
+    [[feed]] Feed {
+        /// What makes the events; `sim` is a simulated exchange.
+        kind: FeedKind = FeedKind::Sim, choice(&FeedKind::ALL);
+        /// The second segment of the feed's topics, as in `trade.sim.BTC-USD`; no two feeds share
+        /// one.
+        venue: String = "sim".to_owned(), venue();
+        /// Symbols that are traded.
+        symbols: usize = 20, count(1..=500);
+        /// Updates per second over all symbols: trades, quotes and books together.
+        updates_per_second: u32 = 1_000, count(1..=1_000_000);
+        /// Price levels of a book on each side.
+        depth: usize = 25, count(1..=1_000);
+        /// Seed of the prices: the same seed gives the same events.
+        seed: u64 = 1, count(0..=i64::MAX.unsigned_abs());
+    }
+}
+
+/// The feeds of a broker whose configuration names none: two venues, so that a client has
+/// something to compare.
+pub(super) fn default_feeds() -> Vec<Feed> {
+    vec![Feed::default(), Feed { venue: "simx".to_owned(), seed: 2, ..Feed::default() }]
+}
+
+impl Config {
+    /// The feeds to run: none where [`Server::feeds`] is off.
+    #[must_use]
+    pub fn running_feeds(&self) -> &[Feed] {
+        if self.server.feeds { &self.feeds } else { &[] }
+    }
+}
+
+impl Server {
+    /// How many shards to run on a machine with that many cores.
+    #[must_use]
+    pub fn shard_count(&self, cores: usize) -> usize {
+        match self.shards {
+            0 => cores.clamp(1, 4),
+            set => set,
+        }
+    }
+}
+
+/// How severe a line of the log must be at least to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Something failed that the operator must know of.
+    Error,
+    /// Something is not as it should be.
+    Warn,
+    /// What the broker does, once.
+    Info,
+    /// What it does for each connection.
+    Debug,
+    /// Every step.
+    Trace,
+}
+
+impl LogLevel {
+    /// Every level with its name, the most severe first.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl LogFormat {
+    /// Every format with its name.
+    pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
+/// What makes a feed's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeedKind {
+    /// A simulated exchange inside the broker.
+    Sim,
+}
+
+impl FeedKind {
+    /// Every kind with its name.
+    pub const ALL: [(&'static str, Self); 1] = [("sim", Self::Sim)];
+}

@@ -1,0 +1,321 @@
+//! One topic's log: its numbering, its bounded history, its current state, and the frames made
+//! of them.
+
+use std::collections::VecDeque;
+
+use market::{Book, BookDiff, Event, Nanos, Stamps, merge_diffs};
+use wire::message::{self, EventHead, SnapshotHead};
+use wire::{Code, Codec, Payload, Rejection};
+
+use crate::topic::{Merging, Topic};
+
+/// How much one topic may remember.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryLimits {
+    /// Events of a topic whose every event counts.
+    pub events: usize,
+    /// Events of a topic that may be merged.
+    pub merging_events: usize,
+    /// Bytes of one topic's history, encoded frames included.
+    pub bytes: usize,
+    /// Age of the oldest event.
+    pub age: Nanos,
+    /// Levels on one side of a book.
+    pub book_levels: usize,
+}
+
+impl Default for HistoryLimits {
+    fn default() -> Self {
+        Self {
+            events: 8_192,
+            merging_events: 1_024,
+            bytes: 4 << 20,
+            age: 600_000_000_000,
+            book_levels: 10_000,
+        }
+    }
+}
+
+/// How many of the newest events keep their encoded frames. Older ones are encoded again when a
+/// resume wants them, which is rare.
+const FRAMES_KEPT: usize = 256;
+
+/// The numbered events of one topic. `seq` counts from 1; 0 means none yet.
+#[derive(Debug)]
+pub struct Log {
+    merging: Merging,
+    head: u64,
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    book: Book,
+    retired: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    published: Nanos,
+    payload: Payload,
+    frames: [Option<Box<[u8]>>; Codec::ALL.len()],
+}
+
+impl Entry {
+    fn weight(&self) -> usize {
+        let frames: usize = self.frames.iter().flatten().map(|frame| frame.len()).sum();
+        size_of::<Self>() + payload_heap(&self.payload) + frames
+    }
+}
+
+fn payload_heap(payload: &Payload) -> usize {
+    match payload {
+        Payload::Json(text) => text.as_str().len(),
+        Payload::Book(diff, _) | Payload::Market(Event::Book(diff)) => {
+            (diff.bids.len() + diff.asks.len()) * size_of::<market::Level>()
+        }
+        Payload::Market(Event::Trade(trade)) => trade.trade_id.len(),
+        Payload::Market(Event::Status(status)) => status.reason.len(),
+        Payload::Market(Event::Quote(_) | Event::Bar(_)) => 0,
+    }
+}
+
+impl Log {
+    /// An empty log whose next event is number `head + 1`.
+    pub(crate) fn new(merging: Merging, head: u64) -> Self {
+        Self {
+            merging,
+            head,
+            entries: VecDeque::new(),
+            bytes: 0,
+            book: Book::default(),
+            retired: false,
+        }
+    }
+
+    /// Number of the latest event, 0 when there is none yet.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Number of the oldest event still held; `head + 1` when none is.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        self.head + 1 - self.entries.len() as u64
+    }
+
+    /// Bytes held, frames included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Events held.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// True when no event is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// When the latest event held was published.
+    #[must_use]
+    pub fn latest_published(&self) -> Option<Nanos> {
+        self.entries.back().map(|entry| entry.published)
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    pub(crate) fn retire(&mut self) {
+        self.retired = true;
+    }
+
+    /// Numbers an event and adds it; books are applied first, and refused as a whole if wrong.
+    pub(crate) fn append(
+        &mut self,
+        payload: Payload,
+        now: Nanos,
+        limits: &HistoryLimits,
+    ) -> Result<u64, Rejection> {
+        let payload = match payload {
+            Payload::Market(Event::Book(mut diff)) => {
+                self.book
+                    .apply(&mut diff, limits.book_levels)
+                    .map_err(|error| Rejection::new(Code::BadData, error))?;
+                let checksum = self.book.checksum();
+                Payload::Book(diff, checksum)
+            }
+            other => other,
+        };
+        let entry = Entry { published: now, payload, frames: [None, None] };
+        self.head += 1;
+        self.bytes += entry.weight();
+        self.entries.push_back(entry);
+        if let Some(cooled) = self.entries.len().checked_sub(FRAMES_KEPT + 1) {
+            let entry = &mut self.entries[cooled];
+            self.bytes -= entry.frames.iter().flatten().map(|frame| frame.len()).sum::<usize>();
+            entry.frames = [None, None];
+        }
+        self.trim(now, limits);
+        Ok(self.head)
+    }
+
+    /// Forgets what the limits no longer allow. Where the latest event is the state, it stays.
+    pub(crate) fn trim(&mut self, now: Nanos, limits: &HistoryLimits) {
+        let (count, kept) = match self.merging {
+            Merging::Never => (limits.events, 0),
+            Merging::Latest | Merging::Book => (limits.merging_events.max(1), 1),
+        };
+        while self.entries.len() > kept {
+            let oldest = &self.entries[0];
+            let over = self.entries.len() > count
+                || self.bytes > limits.bytes
+                || oldest.published.saturating_add(limits.age) < now;
+            if !over {
+                break;
+            }
+            self.forget_oldest();
+        }
+    }
+
+    /// Forgets the oldest events up to the one before `published`, for the bound over all topics.
+    pub(crate) fn forget_before(&mut self, published: Nanos) {
+        let kept = usize::from(self.merging.has_snapshot());
+        while self.entries.len() > kept && self.entries[0].published < published {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            self.bytes -= entry.weight();
+        }
+        if self.entries.is_empty() {
+            // A quiet topic should not keep the room of its busiest minute.
+            self.entries.shrink_to_fit();
+        }
+    }
+
+    /// When each event held was published and how much it weighs, oldest first.
+    pub(crate) fn weights(&self) -> impl Iterator<Item = (Nanos, usize)> {
+        self.entries.iter().map(|entry| (entry.published, entry.weight()))
+    }
+
+    fn index(&self, seq: u64) -> usize {
+        assert!(self.oldest() <= seq && seq <= self.head, "event {seq} is not held");
+        (seq - self.oldest()) as usize
+    }
+
+    /// Appends the frame of event `seq` to `buffer`. Recent events are encoded once for each codec
+    /// and then copied.
+    ///
+    /// # Panics
+    /// When the event is not held.
+    pub fn append_event(&mut self, topic: &Topic, seq: u64, codec: Codec, buffer: &mut Vec<u8>) {
+        let index = self.index(seq);
+        let recent = self.entries.len() - index <= FRAMES_KEPT;
+        let entry = &mut self.entries[index];
+        if let Some(frame) = &entry.frames[codec.index()] {
+            buffer.extend_from_slice(frame);
+            return;
+        }
+        let start = buffer.len();
+        let head =
+            EventHead { topic: topic.name().as_str(), seq, from: seq, published: entry.published };
+        message::append_event(codec, buffer, head, &entry.payload);
+        if recent {
+            let frame: Box<[u8]> = buffer[start..].into();
+            self.bytes += frame.len();
+            entry.frames[codec.index()] = Some(frame);
+        }
+    }
+
+    /// Appends one frame that stands for the events `from..=head`, or a snapshot where that is
+    /// shorter or the only way; says which.
+    ///
+    /// # Panics
+    /// When the topic's events may not be merged, or `from` lies after the head.
+    pub fn append_merged(
+        &mut self,
+        topic: &Topic,
+        from: u64,
+        codec: Codec,
+        buffer: &mut Vec<u8>,
+    ) -> Merged {
+        assert!(self.merging.has_snapshot(), "the events of {} may not be merged", topic.name());
+        assert!(from <= self.head, "there is nothing after event {}", self.head);
+        if from == self.head {
+            self.append_event(topic, from, codec, buffer);
+            return Merged::Event;
+        }
+        let Some(latest) = self.entries.back() else { return Merged::Unreachable };
+        let head = EventHead {
+            topic: topic.name().as_str(),
+            seq: self.head,
+            from,
+            published: latest.published,
+        };
+        if self.merging == Merging::Latest {
+            message::append_event(codec, buffer, head, &latest.payload);
+            return Merged::Event;
+        }
+        if from < self.oldest() {
+            return Merged::Unreachable;
+        }
+        let diffs =
+            self.entries.range(self.index(from)..).filter_map(|entry| match &entry.payload {
+                Payload::Book(diff, checksum) => Some((diff, *checksum)),
+                _ => None,
+            });
+        let checksum = diffs.clone().next_back().map_or(0, |(_, checksum)| checksum);
+        match merge_diffs(diffs.map(|(diff, _)| diff)) {
+            Some(merged) if !self.snapshot_is_shorter(&merged) => {
+                message::append_event(codec, buffer, head, &Payload::Book(merged, checksum));
+                Merged::Event
+            }
+            _ => {
+                self.append_snapshot(topic, codec, buffer);
+                Merged::Snapshot
+            }
+        }
+    }
+
+    fn snapshot_is_shorter(&self, merged: &BookDiff) -> bool {
+        merged.reset || self.book.len() < merged.bids.len() + merged.asks.len()
+    }
+
+    /// Appends the current state; false when the topic has none (no event yet, or none kept).
+    pub fn append_snapshot(&self, topic: &Topic, codec: Codec, buffer: &mut Vec<u8>) -> bool {
+        let Some(latest) = self.entries.back() else { return false };
+        let head = SnapshotHead {
+            topic: topic.name().as_str(),
+            epoch: topic.epoch(),
+            seq: self.head,
+            published: latest.published,
+        };
+        match (self.merging, &latest.payload) {
+            (Merging::Never, _) => return false,
+            (Merging::Book, Payload::Book(diff, _)) => {
+                let stamps: Stamps = diff.stamps;
+                message::append_book_snapshot(codec, buffer, head, &self.book, stamps);
+            }
+            (_, payload) => message::append_snapshot(codec, buffer, head, payload),
+        }
+        true
+    }
+}
+
+/// How [`Log::append_merged`] bridged a run of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Merged {
+    /// With one event that stands for all.
+    Event,
+    /// With a snapshot, which is shorter.
+    Snapshot,
+    /// Not at all: the history begins later. Nothing was appended.
+    Unreachable,
+}

@@ -1,0 +1,90 @@
+//! WebSocket frames from the server (RFC 6455 section 5.2): unmasked, so equal for every client.
+
+/// Text or binary data, or a control frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opcode {
+    Text = 0x1,
+    Binary = 0x2,
+    Close = 0x8,
+    Ping = 0x9,
+    Pong = 0xA,
+}
+
+const FIN: u8 = 0x80;
+/// The longest header without a mask: two bytes and a 64-bit length.
+const HEADER_MAX: usize = 10;
+
+/// Appends one whole frame whose payload is what `write` appends.
+pub(crate) fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = buffer.len();
+    buffer.extend_from_slice(&[0; HEADER_MAX]);
+    write(buffer);
+    let length = buffer.len() - start - HEADER_MAX;
+    let mut header = [0u8; HEADER_MAX];
+    header[0] = FIN | opcode as u8;
+    let header_length = match length {
+        0..=125 => {
+            header[1] = length as u8;
+            2
+        }
+        126..=0xFFFF => {
+            header[1] = 126;
+            header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
+            4
+        }
+        _ => {
+            header[1] = 127;
+            header[2..10].copy_from_slice(&(length as u64).to_be_bytes());
+            10
+        }
+    };
+    buffer[start..start + header_length].copy_from_slice(&header[..header_length]);
+    buffer.drain(start + header_length..start + HEADER_MAX);
+}
+
+/// Appends a ping without payload.
+pub fn append_ping(buffer: &mut Vec<u8>) {
+    append(buffer, Opcode::Ping, |_| {});
+}
+
+/// Appends the answer to a ping with `payload` (at most 125 bytes; more is cut).
+pub fn append_pong(buffer: &mut Vec<u8>, payload: &[u8]) {
+    append(buffer, Opcode::Pong, |out| out.extend_from_slice(&payload[..payload.len().min(125)]));
+}
+
+/// Appends a close frame; `code` 1005 (none) gives an empty one. The reason is cut to 123 bytes.
+pub fn append_close(buffer: &mut Vec<u8>, code: u16, reason: &str) {
+    append(buffer, Opcode::Close, |out| {
+        if code != 1005 {
+            out.extend_from_slice(&code.to_be_bytes());
+            let end = (0..=reason.len().min(123)).rev().find(|&end| reason.is_char_boundary(end));
+            out.extend_from_slice(&reason.as_bytes()[..end.unwrap_or(0)]);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_take_the_shortest_header() {
+        for (length, header) in
+            [(0usize, 2), (125, 2), (126, 4), (0xFFFF, 4), (0x1_0000, 10), (100_000, 10)]
+        {
+            let mut buffer = b"before".to_vec();
+            append(&mut buffer, Opcode::Binary, |out| out.extend(std::iter::repeat_n(7, length)));
+            assert_eq!(buffer.len(), 6 + header + length);
+            assert_eq!((buffer[6], &buffer[..6]), (0x82, b"before".as_slice()));
+            assert!(buffer[6 + header..].iter().all(|&b| b == 7));
+        }
+    }
+
+    #[test]
+    fn a_close_reason_is_cut_between_characters() {
+        let mut buffer = Vec::new();
+        append_close(&mut buffer, 4001, &"é".repeat(100));
+        assert_eq!(buffer[1], 124);
+        assert!(std::str::from_utf8(&buffer[4..]).is_ok());
+    }
+}

@@ -1,0 +1,335 @@
+//! What the broker says, appended to a buffer as whole WebSocket frames.
+//!
+//! A frame from the server is not masked, so one encoding of a message serves every socket of
+//! its codec.
+
+use market::{Book, Nanos, Stamps};
+use serde::Serialize;
+
+use crate::command::Id;
+use crate::data_out::{BookData, Timestamp};
+use crate::frame::{self, Opcode};
+use crate::rejection::Rejection;
+use crate::{Codec, Payload};
+
+/// What stands before the data of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct EventHead<'a> {
+    /// Which topic.
+    pub topic: &'a str,
+    /// Number of the event, or of the last one it stands for.
+    pub seq: u64,
+    /// First event it stands for; equal to `seq` for a plain one.
+    pub from: u64,
+    /// When it was published.
+    pub published: Nanos,
+}
+
+/// What stands before the data of a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub struct SnapshotHead<'a> {
+    /// Which topic.
+    pub topic: &'a str,
+    /// The topic's epoch.
+    pub epoch: u64,
+    /// The state is that after this event.
+    pub seq: u64,
+    /// When that event was published.
+    pub published: Nanos,
+}
+
+/// Why events will never come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GapReason {
+    /// The connection was too slow for the topic's history.
+    Slow,
+    /// The client was away longer than the history reaches.
+    History,
+    /// The topic's numbering began anew.
+    Restart,
+    /// The venue's own stream was broken.
+    Upstream,
+}
+
+impl GapReason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Slow => "slow",
+            Self::History => "history",
+            Self::Restart => "restart",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// A run of events that are lost for good.
+#[derive(Debug, Clone, Copy)]
+pub struct Gap<'a> {
+    /// Which topic.
+    pub topic: &'a str,
+    /// First lost event.
+    pub from: u64,
+    /// Last lost event; `from - 1` where only the numbering began anew.
+    pub to: u64,
+    /// Why.
+    pub reason: GapReason,
+    /// The new epoch, with [`GapReason::Restart`].
+    pub epoch: Option<u64>,
+}
+
+/// One line of the answer to a subscribe.
+#[derive(Debug, Clone)]
+pub enum Subscribed<'a> {
+    /// An exact subscription.
+    Topic {
+        /// Which.
+        topic: &'a str,
+        /// Its epoch.
+        epoch: u64,
+        /// Its last event, 0 when there is none yet.
+        seq: u64,
+    },
+    /// A pattern subscription.
+    Pattern {
+        /// Which.
+        pattern: &'a str,
+        /// How many topics it covers now; later ones are covered too.
+        matched: usize,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+enum Message<'a> {
+    Event {
+        topic: &'a str,
+        seq: u64,
+        ts: Timestamp,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        merged: Option<u64>,
+        data: DataOut<'a>,
+    },
+    Snapshot {
+        topic: &'a str,
+        #[serde(serialize_with = "as_text")]
+        epoch: u64,
+        seq: u64,
+        ts: Timestamp,
+        data: DataOut<'a>,
+    },
+    Gap {
+        topic: &'a str,
+        from: u64,
+        to: u64,
+        reason: &'static str,
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_optional_text")]
+        epoch: Option<u64>,
+    },
+    Subscribed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Id>,
+        topics: &'a [SubscribedOut<'a>],
+    },
+    Unsubscribed {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Id>,
+        topics: &'a [Box<str>],
+    },
+    Published {
+        id: &'a Id,
+        topic: &'a str,
+        #[serde(serialize_with = "as_text")]
+        epoch: u64,
+        seq: u64,
+    },
+    Pong {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Id>,
+        ts: Timestamp,
+    },
+    Error {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a Id>,
+        code: &'static str,
+        message: &'a str,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum DataOut<'a> {
+    Payload(&'a Payload),
+    Book(BookData<'a>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum SubscribedOut<'a> {
+    Topic {
+        topic: &'a str,
+        #[serde(serialize_with = "as_text")]
+        epoch: u64,
+        seq: u64,
+    },
+    Pattern {
+        pattern: &'a str,
+        matched: usize,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn as_text<S: serde::Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
+}
+
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+fn as_optional_text<S: serde::Serializer>(
+    number: &Option<u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => serializer.collect_str(number),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn append(codec: Codec, buffer: &mut Vec<u8>, message: &Message<'_>) {
+    match codec {
+        Codec::Json => frame::append(buffer, Opcode::Text, |out| {
+            serde_json::to_writer(out, message).expect("a Vec takes every byte, and keys are text");
+        }),
+        Codec::MessagePack => frame::append(buffer, Opcode::Binary, |out| {
+            let mut serializer = rmp_serde::Serializer::new(out).with_struct_map();
+            message.serialize(&mut serializer).expect("a Vec takes every byte");
+        }),
+    }
+}
+
+/// Appends an event, plain or merged.
+pub fn append_event(codec: Codec, buffer: &mut Vec<u8>, head: EventHead<'_>, payload: &Payload) {
+    let merged = head.seq - head.from + 1;
+    if let (Codec::Json, Payload::Json(text)) = (codec, payload) {
+        // Opaque text goes out as it came in; a serializer would have to parse it first.
+        append_opaque_event(buffer, head, merged, text.as_str());
+        return;
+    }
+    let message = Message::Event {
+        topic: head.topic,
+        seq: head.seq,
+        ts: Timestamp(head.published),
+        from: (merged > 1).then_some(head.from),
+        merged: (merged > 1).then_some(merged),
+        data: DataOut::Payload(payload),
+    };
+    append(codec, buffer, &message);
+}
+
+fn append_opaque_event(buffer: &mut Vec<u8>, head: EventHead<'_>, merged: u64, data: &str) {
+    use std::io::Write;
+    frame::append(buffer, Opcode::Text, |out| {
+        let mut write = || -> std::io::Result<()> {
+            out.extend_from_slice(b"{\"op\":\"event\",\"topic\":");
+            serde_json::to_writer(&mut *out, head.topic)?;
+            write!(out, ",\"seq\":{},\"ts\":\"{}\"", head.seq, head.published)?;
+            if merged > 1 {
+                write!(out, ",\"from\":{},\"merged\":{merged}", head.from)?;
+            }
+            out.extend_from_slice(b",\"data\":");
+            out.extend_from_slice(data.as_bytes());
+            out.push(b'}');
+            Ok(())
+        };
+        write().expect("a Vec takes every byte");
+    });
+}
+
+/// Appends a snapshot whose state is that of the latest event.
+pub fn append_snapshot(
+    codec: Codec,
+    buffer: &mut Vec<u8>,
+    head: SnapshotHead<'_>,
+    payload: &Payload,
+) {
+    snapshot(codec, buffer, head, DataOut::Payload(payload));
+}
+
+/// Appends a snapshot of a whole book; `stamps` are those of the last diff applied.
+pub fn append_book_snapshot(
+    codec: Codec,
+    buffer: &mut Vec<u8>,
+    head: SnapshotHead<'_>,
+    book: &Book,
+    stamps: Stamps,
+) {
+    snapshot(codec, buffer, head, DataOut::Book(BookData { book, stamps }));
+}
+
+fn snapshot(codec: Codec, buffer: &mut Vec<u8>, head: SnapshotHead<'_>, data: DataOut<'_>) {
+    // Opaque JSON inside a snapshot takes the slow way through the serializer: it is rare.
+    let message = Message::Snapshot {
+        topic: head.topic,
+        epoch: head.epoch,
+        seq: head.seq,
+        ts: Timestamp(head.published),
+        data,
+    };
+    append(codec, buffer, &message);
+}
+
+/// Appends a gap.
+pub fn append_gap(codec: Codec, buffer: &mut Vec<u8>, gap: Gap<'_>) {
+    let Gap { topic, from, to, reason, epoch } = gap;
+    append(codec, buffer, &Message::Gap { topic, from, to, reason: reason.as_str(), epoch });
+}
+
+/// Appends the answer to a subscribe.
+pub fn append_subscribed(
+    codec: Codec,
+    buffer: &mut Vec<u8>,
+    id: Option<&Id>,
+    topics: &[Subscribed<'_>],
+) {
+    let topics: Vec<_> = topics
+        .iter()
+        .map(|line| match *line {
+            Subscribed::Topic { topic, epoch, seq } => SubscribedOut::Topic { topic, epoch, seq },
+            Subscribed::Pattern { pattern, matched } => SubscribedOut::Pattern { pattern, matched },
+        })
+        .collect();
+    append(codec, buffer, &Message::Subscribed { id, topics: &topics });
+}
+
+/// Appends the answer to an unsubscribe.
+pub fn append_unsubscribed(
+    codec: Codec,
+    buffer: &mut Vec<u8>,
+    id: Option<&Id>,
+    topics: &[Box<str>],
+) {
+    append(codec, buffer, &Message::Unsubscribed { id, topics });
+}
+
+/// Appends the answer to a publish that asked for one.
+pub fn append_published(
+    codec: Codec,
+    buffer: &mut Vec<u8>,
+    id: &Id,
+    topic: &str,
+    epoch: u64,
+    seq: u64,
+) {
+    append(codec, buffer, &Message::Published { id, topic, epoch, seq });
+}
+
+/// Appends the answer to a ping command.
+pub fn append_pong(codec: Codec, buffer: &mut Vec<u8>, id: Option<&Id>, now: Nanos) {
+    append(codec, buffer, &Message::Pong { id, ts: Timestamp(now) });
+}
+
+/// Appends a refusal.
+pub fn append_error(codec: Codec, buffer: &mut Vec<u8>, id: Option<&Id>, rejection: &Rejection) {
+    let Rejection { code, message } = rejection;
+    append(codec, buffer, &Message::Error { id, code: code.as_str(), message });
+}
