@@ -93,6 +93,8 @@ pub enum Subscribed<'a> {
     Pattern {
         /// Which.
         pattern: &'a str,
+        /// The epoch of all topics it covers.
+        epoch: u64,
         /// How many topics it covers now; later ones are covered too.
         matched: usize,
     },
@@ -175,6 +177,8 @@ enum SubscribedOut<'a> {
     },
     Pattern {
         pattern: &'a str,
+        #[serde(serialize_with = "as_text")]
+        epoch: u64,
         matched: usize,
     },
 }
@@ -295,7 +299,9 @@ pub fn append_subscribed(
         .iter()
         .map(|line| match *line {
             Subscribed::Topic { topic, epoch, seq } => SubscribedOut::Topic { topic, epoch, seq },
-            Subscribed::Pattern { pattern, matched } => SubscribedOut::Pattern { pattern, matched },
+            Subscribed::Pattern { pattern, epoch, matched } => {
+                SubscribedOut::Pattern { pattern, epoch, matched }
+            }
         })
         .collect();
     append(codec, buffer, &Message::Subscribed { id, topics: &topics });

@@ -6,6 +6,8 @@
 pub mod publish;
 mod render;
 pub mod subscribe;
+#[cfg(test)]
+mod tests;
 pub mod topics;
 
 use std::io;

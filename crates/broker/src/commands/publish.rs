@@ -1,6 +1,5 @@
 //! `tickwire pub`: each line of stdin becomes an event.
 
-use std::io::BufRead as _;
 use std::time::Instant;
 
 use anyhow::{anyhow, bail};
@@ -74,7 +73,7 @@ fn read_lines(input: impl std::io::BufRead, queue: &mpsc::Sender<std::io::Result
 }
 
 /// The state of one run.
-struct Publishing {
+pub(super) struct Publishing {
     topic: String,
     sender: Sender,
     receiver: Receiver,
@@ -87,12 +86,21 @@ struct Publishing {
 }
 
 impl Publishing {
-    fn new(topic: String, sender: Sender, receiver: Receiver) -> Self {
-        Self { topic, sender, receiver, line: 0, outstanding: 0, published: 0, failed: 0, seqs: None }
+    pub(super) fn new(topic: String, sender: Sender, receiver: Receiver) -> Self {
+        Self {
+            topic,
+            sender,
+            receiver,
+            line: 0,
+            outstanding: 0,
+            published: 0,
+            failed: 0,
+            seqs: None,
+        }
     }
 
     /// Publishes all `lines` and waits for every confirmation. `report` gets each failed line.
-    async fn run(
+    pub(super) async fn run(
         &mut self,
         mut lines: mpsc::Receiver<std::io::Result<String>>,
         mut report: impl FnMut(String),
@@ -107,7 +115,10 @@ impl Publishing {
                     None => more = false,
                 },
                 message = self.receiver.receive() => self.settle(message, &mut report)?,
-                _ = &mut interrupt, if more => more = false,
+                interrupted = &mut interrupt => {
+                    interrupted?;
+                    bail!("interrupted at line {}, {} unconfirmed", self.line, self.outstanding);
+                }
             }
         }
         // The answer is of no interest: everything is confirmed.
@@ -130,24 +141,16 @@ impl Publishing {
             }
         };
         let publish = Publish { id: Some(self.line), topic: self.topic.clone(), data };
-        match self.sender.send(&publish.into()).await {
-            Ok(()) => {
-                self.outstanding += 1;
-                Ok(())
-            }
-            // The receiver knows why the connection is over; what it has before that is settled.
-            Err(closed) => loop {
-                match self.receiver.receive().await {
-                    Err(end) if end.is_final() => {
-                        self.failed += 1;
-                        return self.settle(Err(end), report);
-                    }
-                    message => self.settle(message, report)?,
-                }
-                if self.outstanding == 0 {
-                    return Err(closed.into());
-                }
-            },
+        if self.sender.send(&publish.into()).await.is_ok() {
+            self.outstanding += 1;
+            return Ok(());
+        }
+        // Only the receiver knows why the connection is over, behind what came before that; its
+        // end comes again and again, so this loop ends with it.
+        self.failed += 1;
+        loop {
+            let message = self.receiver.receive().await;
+            self.settle(message, report)?;
         }
     }
 
@@ -186,13 +189,13 @@ impl Publishing {
         Ok(())
     }
 
-    fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let mut text = format!("{} events published to {}", self.published, self.topic);
         if let Some((first, last)) = self.seqs {
-            text.push_str(&format!(" (seq {first} to {last})"));
+            text = format!("{text} (seq {first} to {last})");
         }
         if self.failed > 0 {
-            text.push_str(&format!(", {} failed", self.failed));
+            text = format!("{text}, {} failed", self.failed);
         }
         text
     }

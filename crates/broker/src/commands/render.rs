@@ -52,7 +52,8 @@ impl Renderer {
 
     fn data(&mut self, topic: &str, data: &client::Data, whole: bool) -> String {
         let kind = topic.split('.').next().unwrap_or_default();
-        let market = matches!(kind, "trade" | "quote" | "book" | "status") || kind.starts_with("bar-");
+        let market =
+            matches!(kind, "trade" | "quote" | "book" | "status") || kind.starts_with("bar-");
         let value = match data.parse::<Value>() {
             Ok(value @ Value::Object(_)) if market => value,
             _ => return data.as_str().into(),
@@ -126,9 +127,8 @@ fn levels(value: &Value) -> Option<Vec<Level>> {
         return Some(Vec::new());
     }
     let decimal = |value: &Value| Decimal::parse(value.as_str()?).ok();
-    let level = |pair: &Value| {
-        Some(Level { price: decimal(pair.get(0)?)?, size: decimal(pair.get(1)?)? })
-    };
+    let level =
+        |pair: &Value| Some(Level { price: decimal(pair.get(0)?)?, size: decimal(pair.get(1)?)? });
     value.as_array()?.iter().map(level).collect()
 }
 
@@ -191,8 +191,12 @@ mod tests {
         let status = r#"{"state":"down","reason":"no route"}"#;
         assert!(renderer.event(&event("status.sim", status)).ends_with("down   no route"));
         let bar = r#"{"open":"1","high":"3","low":"0.5","close":"2","volume":"10","trades":4}"#;
-        assert!(renderer.event(&event("bar-1s.sim.A", bar)).contains("close 2  volume 10  trades 4"));
-        assert!(renderer.event(&event("chat.a", r#"{"z":1,"a":[2]}"#)).ends_with(r#"{"z":1,"a":[2]}"#));
+        assert!(
+            renderer.event(&event("bar-1s.sim.A", bar)).contains("close 2  volume 10  trades 4")
+        );
+        assert!(
+            renderer.event(&event("chat.a", r#"{"z":1,"a":[2]}"#)).ends_with(r#"{"z":1,"a":[2]}"#)
+        );
         assert!(renderer.event(&event("trade.odd", "[1]")).ends_with("[1]"));
     }
 
@@ -223,7 +227,8 @@ mod tests {
     #[test]
     fn nothing_steers_the_terminal() {
         let mut renderer = Renderer::default();
-        let line = renderer.event(&event("status.x", "{\"state\":\"\\u001b[2J\",\"reason\":\"\u{9b}\"}"));
+        let line =
+            renderer.event(&event("status.x", "{\"state\":\"\\u001b[2J\",\"reason\":\"\u{9b}\"}"));
         assert!(!line.chars().any(char::is_control), "{line:?}");
     }
 }

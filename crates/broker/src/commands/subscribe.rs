@@ -97,7 +97,10 @@ pub async fn run(arguments: SubscribeArguments) -> anyhow::Result<()> {
 }
 
 /// [`run`] with any output and without the interrupt.
-async fn follow(arguments: SubscribeArguments, output: impl Write) -> anyhow::Result<()> {
+pub(super) async fn follow(
+    arguments: SubscribeArguments,
+    output: impl Write,
+) -> anyhow::Result<()> {
     let mut printer = Printer {
         json: arguments.json,
         left: arguments.count,
@@ -181,18 +184,14 @@ async fn connected(
     drop(sender.send(&Command::from(subscribe)).await);
     loop {
         let raw = receiver.receive_raw().await?;
-        if raw_is_subscribed(&raw) {
-            *pause = PAUSE.0;
-        }
-        if !printer.print(&raw)? || !printer.print_what_is_there(&mut receiver)? {
+        let more = printer.print(&raw)? && printer.print_what_is_there(&mut receiver)?;
+        // It works again, so the next loss is a new one.
+        *pause = PAUSE.0;
+        if !more {
             drop(sender.close().await);
             return Ok(());
         }
     }
-}
-
-fn raw_is_subscribed(raw: &RawMessage) -> bool {
-    matches!(raw.decode(), Ok(Message::Subscribed { .. }))
 }
 
 /// Where messages become lines.
@@ -228,10 +227,13 @@ impl<W: Write> Printer<W> {
         if let Some(fault) = self.tracker.observe(&message) {
             eprintln!("warning: {}", printable(&fault.to_string()));
         }
-        let (line, counts) = match &message {
-            Message::Event(event) => (self.renderer.event(event), true),
-            Message::Snapshot(snapshot) => (self.renderer.snapshot(snapshot), true),
-            Message::Gap(gap) => (self.renderer.gap(gap), false),
+        let line = match &message {
+            Message::Event(_) | Message::Snapshot(_) | Message::Gap(_) if self.json => {
+                raw.to_json_line()?
+            }
+            Message::Event(event) => self.renderer.event(event),
+            Message::Snapshot(snapshot) => self.renderer.snapshot(snapshot),
+            Message::Gap(gap) => self.renderer.gap(gap),
             Message::Error(error) if error.id == Some(SUBSCRIBE_ID) => {
                 bail!("the broker refused: {}", printable(&error.to_string()));
             }
@@ -241,11 +243,12 @@ impl<W: Write> Printer<W> {
             }
             _ => return Ok(true),
         };
-        let line = if self.json { raw.to_json_line()? } else { line };
         if !still_read(writeln!(self.output, "{line}"))? {
             return Ok(false);
         }
-        if counts && let Some(left) = &mut self.left {
+        if !matches!(message, Message::Gap(_))
+            && let Some(left) = &mut self.left
+        {
             *left -= 1;
             if *left == 0 {
                 still_read(self.output.flush())?;

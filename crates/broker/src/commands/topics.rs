@@ -80,14 +80,12 @@ fn table(topics: &[Topic]) -> String {
     if topics.is_empty() {
         return String::new();
     }
-    let widest = |of: fn(&Topic) -> usize, least: usize| {
-        topics.iter().map(of).max().unwrap_or(0).max(least)
-    };
+    let widest =
+        |of: fn(&Topic) -> usize, least: usize| topics.iter().map(of).max().unwrap_or(0).max(least);
     let name = widest(|topic| topic.topic.chars().count(), "TOPIC".len());
     let kind = widest(|topic| topic.kind.chars().count(), "KIND".len());
     let seq = widest(|topic| topic.seq.to_string().len(), "SEQ".len());
-    let mut text =
-        format!("{:<name$}  {:<kind$}  {:>seq$}  SUBSCRIBERS\n", "TOPIC", "KIND", "SEQ");
+    let mut text = format!("{:<name$}  {:<kind$}  {:>seq$}  SUBSCRIBERS\n", "TOPIC", "KIND", "SEQ");
     for topic in topics {
         let line = format!(
             "{:<name$}  {:<kind$}  {:>seq$}  {:>11}\n",

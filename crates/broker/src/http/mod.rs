@@ -6,6 +6,8 @@
 
 mod answer;
 mod api;
+#[cfg(test)]
+mod limit_tests;
 mod publish;
 mod routes;
 mod stream;

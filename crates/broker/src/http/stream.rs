@@ -100,7 +100,7 @@ impl AsyncWrite for GuardedStream {
         }
         let lingering = this.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER)));
         let mut thrown_away = [0; 4096];
-        while this.discarded > LINGER_BYTES {
+        while this.discarded < LINGER_BYTES {
             let mut buffer = ReadBuf::new(&mut thrown_away);
             match Pin::new(&mut this.stream).poll_read(context, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {

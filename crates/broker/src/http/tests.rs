@@ -1,9 +1,9 @@
-//! Tests of the HTTP front over real sockets, with a broker that only remembers.
+//! Tests of the HTTP front over real sockets, with a broker that only remembers: what each path
+//! answers. What is bounded is in `limit_tests.rs`.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,13 +13,10 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Api, Limits, Rejection, serve_connection};
 use crate::ws::Subprotocol;
 
-/// A limit that a test waits for.
-const SOON: Duration = Duration::from_millis(80);
-
 #[derive(Debug)]
-struct Broker {
+pub(super) struct Broker {
     draining: AtomicBool,
-    published: Mutex<Vec<String>>,
+    pub(super) published: Mutex<Vec<String>>,
     sockets: mpsc::Sender<(TcpStream, Subprotocol, Vec<u8>)>,
 }
 
@@ -54,15 +51,15 @@ impl Api for Broker {
     }
 }
 
-struct Front {
-    broker: Arc<Broker>,
+pub(super) struct Front {
+    pub(super) broker: Arc<Broker>,
     sockets: mpsc::Receiver<(TcpStream, Subprotocol, Vec<u8>)>,
-    listener: TcpListener,
-    limits: Limits,
+    pub(super) listener: TcpListener,
+    pub(super) limits: Limits,
 }
 
 impl Front {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let (sender, sockets) = mpsc::channel(8);
         let broker = Broker {
             draining: AtomicBool::new(false),
@@ -74,7 +71,7 @@ impl Front {
     }
 
     /// A client's end of a connection that is being served, and what shuts it down.
-    async fn connect(&self) -> (TcpStream, oneshot::Sender<()>) {
+    pub(super) async fn connect(&self) -> (TcpStream, oneshot::Sender<()>) {
         let client = TcpStream::connect(self.listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = self.listener.accept().await.unwrap();
         let (shutdown, told) = oneshot::channel::<()>();
@@ -88,13 +85,13 @@ impl Front {
     }
 
     /// The whole answer to a request on a connection of its own.
-    async fn ask(&self, request: &[u8]) -> String {
+    pub(super) async fn ask(&self, request: &[u8]) -> String {
         let (mut client, _shutdown) = self.connect().await;
         client.write_all(request).await.unwrap();
         read_all(&mut client).await
     }
 
-    async fn get(&self, path: &str) -> String {
+    pub(super) async fn get(&self, path: &str) -> String {
         self.ask(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
             .await
     }
@@ -113,7 +110,7 @@ fn post(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-async fn read_all(client: &mut TcpStream) -> String {
+pub(super) async fn read_all(client: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     match client.read_to_end(&mut answer).await {
         Ok(_) => {}
@@ -127,12 +124,12 @@ fn body(answer: &str) -> &str {
 }
 
 #[track_caller]
-fn assert_status(answer: &str, status: u16) {
+pub(super) fn assert_status(answer: &str, status: u16) {
     assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "not {status}: {answer:.500}");
 }
 
 /// The value of a header, in an answer whose header names are in lower case.
-fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     let head = answer.split_once("\r\n\r\n")?.0;
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
@@ -260,84 +257,6 @@ async fn an_empty_body_is_told_what_to_send() {
         assert_status(&answer, 400);
         assert!(body(&answer).contains("empty_body"));
     }
-}
-
-#[tokio::test]
-async fn a_body_too_large_is_refused_by_its_header() {
-    let front = Front::new().await;
-    let request = "POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: 8388609\r\n\r\n";
-    assert_status(&front.ask(request.as_bytes()).await, 413);
-}
-
-#[tokio::test]
-async fn a_client_that_sends_too_much_still_gets_its_answer() {
-    let mut front = Front::new().await;
-    front.limits.body_bytes = 10_000;
-    let chunk = [&b"fa0\r\n"[..], &[b' '; 4000], b"\r\n"].concat();
-    let head = b"POST /publish HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let request = [&head[..], &chunk.repeat(5000), b"0\r\n\r\n"].concat();
-    assert_status(&front.ask(&request).await, 413);
-    let head = b"POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n";
-    let request = [&head[..], &[b' '; 20_000_000]];
-    assert_status(&front.ask(&request.concat()).await, 413);
-}
-
-#[tokio::test]
-async fn a_body_that_does_not_end_gets_408() {
-    let mut front = Front::new().await;
-    front.limits.body_timeout = SOON;
-    let request = "POST /publish HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{}";
-    let answer = front.ask(request.as_bytes()).await;
-    assert_status(&answer, 408);
-    assert_eq!(header(&answer, "connection"), Some("close"));
-    assert!(front.broker.published.lock().is_empty());
-}
-
-#[tokio::test]
-async fn a_head_that_does_not_end_ends_the_connection() {
-    let mut front = Front::new().await;
-    front.limits.header_timeout = SOON;
-    for begun in ["", "GET / HTTP/1.1\r\nHost: x\r\n"] {
-        assert_eq!(front.ask(begun.as_bytes()).await, "");
-    }
-    // The same for a connection that is kept after an answer.
-    let answer = front.ask(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /").await;
-    assert_status(&answer, 200);
-}
-
-#[tokio::test]
-async fn a_head_too_large_gets_431() {
-    let front = Front::new().await;
-    let fits = format!("/healthz?{}", "x".repeat(15_000));
-    assert_status(&front.get(&fits).await, 200);
-    let request = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(20_000));
-    assert_status(&front.ask(request.as_bytes()).await, 431);
-}
-
-#[tokio::test]
-async fn a_client_that_takes_no_answer_is_let_go() {
-    let mut front = Front::new().await;
-    front.limits.body_timeout = SOON;
-    let client = TcpStream::connect(front.listener.local_addr().unwrap()).await.unwrap();
-    let (stream, _) = front.listener.accept().await.unwrap();
-    client.try_write(b"GET /topics?pattern=huge HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    // Returns although not a byte is read.
-    let never = std::future::pending();
-    serve_connection(stream, Arc::clone(&front.broker), front.limits, never).await;
-}
-
-#[tokio::test]
-async fn a_connection_is_kept_until_shutdown() {
-    let front = Front::new().await;
-    let (mut client, shutdown) = front.connect().await;
-    let mut answer = [0; 4096];
-    for _ in 0..3 {
-        client.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-        let read = client.read(&mut answer).await.unwrap();
-        assert_status(std::str::from_utf8(&answer[..read]).unwrap(), 200);
-    }
-    shutdown.send(()).unwrap();
-    assert_eq!(read_all(&mut client).await, "");
 }
 
 const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
