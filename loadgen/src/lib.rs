@@ -1,1 +1,32 @@
-//! Being built.
+//! An open-loop load generator for WebSocket brokers, and the send loop to compare them with.
+//!
+//! Event k is due at t0 + k/rate and carries its due time; latency is receive time minus due
+//! time, so that waiting anywhere, in the generator too, is never hidden. What follows, in the
+//! order of a run:
+//!
+//! - [`arguments`] becomes a checked [`plan`]; [`run`] carries it out.
+//! - [`subscribers`]: threads of non-blocking sockets, each a small [`socket`] state machine that
+//!   reads [`frames`], finds the few fields it needs by [`scan`] and keeps its [`accounting`].
+//! - [`publisher`]: threads that send what is due, and never wait for anybody.
+//! - [`system`] and [`limits`]: what the server and the host did meanwhile; what is allowed.
+//! - [`report`]: figures, whether they can be believed ([`verdict`]), [`assertion`]s on them.
+//! - [`floor`]: accept, upgrade, send; the least that any server has to do.
+
+pub mod accounting;
+pub mod arguments;
+pub mod assertion;
+pub mod clock;
+pub mod floor;
+pub mod frames;
+pub mod limits;
+pub mod plan;
+pub mod progress;
+pub mod publisher;
+pub mod report;
+pub mod run;
+pub mod scan;
+pub mod shared;
+pub mod socket;
+pub mod subscribers;
+pub mod system;
+pub mod verdict;

@@ -1,1 +1,25 @@
-//! Being built.
+//! The broker as a process: sockets, threads, clock, files and environment around the core.
+//!
+//! Everything below this crate decides; this crate carries bytes. It is a library so that tests
+//! can start a whole broker in their own process; the `tickwire` binary is a thin shell.
+//!
+//! - [`config`]: from file, environment and flags to checked settings.
+//! - [`app`]: builds everything in order, and takes it down again.
+//! - [`http`]: the one listener: handshakes, publishing, topics, metrics, the page.
+//! - [`ws`]: WebSocket bytes from clients, turned into messages, under every rule of RFC 6455.
+//! - [`shard`]: one thread's sockets and its hub.
+//! - [`feed`]: threads that run the feeds and publish what they give.
+//! - [`commands`]: the clients `tickwire sub`, `pub` and `topics`.
+
+pub mod app;
+mod clock;
+pub mod commands;
+pub mod config;
+mod feed;
+mod housekeeping;
+pub mod http;
+mod metrics;
+pub mod shard;
+pub mod ws;
+
+pub use clock::Clock;

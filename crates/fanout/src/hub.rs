@@ -244,6 +244,12 @@ impl Hub {
         self.subscribers.len() - self.gone.len()
     }
 
+    /// Subscribers whose socket took less than it was offered.
+    #[must_use]
+    pub fn blocked(&self) -> usize {
+        self.subscribers.iter().filter(|(_, subscriber)| subscriber.blocked).count()
+    }
+
     /// Subscriptions of all subscribers together.
     #[must_use]
     pub fn subscriptions(&self) -> usize {

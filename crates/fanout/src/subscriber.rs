@@ -14,7 +14,7 @@ use crate::hub::SlotKey;
 
 /// A subscriber of one hub. Never used twice in the life of a hub, though the room of one that
 /// left is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SubscriberId {
     pub(crate) key: u32,
     pub(crate) serial: u32,

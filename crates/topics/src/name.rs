@@ -80,11 +80,17 @@ impl TopicName {
     /// What topics of this name carry.
     #[must_use]
     pub fn kind(&self) -> TopicKind {
-        TopicKind::of_first_segment(self.0.split('.').next().unwrap_or_default())
+        TopicKind::of(&self.0)
     }
 }
 
 impl TopicKind {
+    /// What topics called `name` carry, whether the name is valid or not.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self::of_first_segment(name.split('.').next().unwrap_or_default())
+    }
+
     pub(crate) fn of_first_segment(segment: &str) -> Self {
         match segment {
             "trade" => TopicKind::Market(Kind::Trade),

@@ -2,7 +2,7 @@
 
 use tokio::net::TcpStream;
 
-use crate::ws::Subprotocol;
+use wire::Codec;
 
 /// Why the broker refuses something, in the terms of the wire protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,5 +36,5 @@ pub trait Api: Send + Sync + 'static {
 
     /// Takes over a connection whose handshake is done. `early` is what the client has sent after
     /// its handshake and is to be read before the stream.
-    fn accept_websocket(&self, stream: TcpStream, subprotocol: Subprotocol, early: Vec<u8>);
+    fn accept_websocket(&self, stream: TcpStream, codec: Codec, early: Vec<u8>);
 }

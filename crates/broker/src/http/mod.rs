@@ -26,7 +26,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
-use crate::ws::Subprotocol;
+use wire::Codec;
 
 pub use api::{Api, Rejection};
 use stream::GuardedStream;
@@ -62,7 +62,7 @@ impl Default for Limits {
 }
 
 /// A handshake that was answered; the socket comes once the answer is sent.
-type Handshake = (UpgradeFut, Subprotocol);
+type Handshake = (UpgradeFut, Codec);
 
 /// Serves one accepted connection to its end, or until it has become a WebSocket and was handed to
 /// [`Api::accept_websocket`].
@@ -79,8 +79,8 @@ pub async fn serve_connection<A: Api>(
     let stream = GuardedStream::new(stream, limits.body_timeout);
     serve_requests(stream, Arc::clone(&api), limits, shutdown, &handshake).await;
     let accepted = handshake.lock().take();
-    if let Some((upgrade, subprotocol)) = accepted {
-        hand_over(upgrade, subprotocol, &*api).await;
+    if let Some((upgrade, codec)) = accepted {
+        hand_over(upgrade, codec, &*api).await;
     }
 }
 
@@ -118,7 +118,7 @@ async fn serve_requests<A: Api>(
 }
 
 /// Takes the socket back out of hyper, with the bytes that were read beyond the handshake.
-async fn hand_over<A: Api>(upgrade: UpgradeFut, subprotocol: Subprotocol, api: &A) {
+async fn hand_over<A: Api>(upgrade: UpgradeFut, codec: Codec, api: &A) {
     let upgraded = match upgrade.await {
         // Nothing was read through this WebSocket, so that its own read-ahead is empty.
         Ok(websocket) => websocket.into_inner().into_inner(),
@@ -131,7 +131,7 @@ async fn hand_over<A: Api>(upgrade: UpgradeFut, subprotocol: Subprotocol, api: &
         Ok(parts) => {
             let stream = parts.io.into_inner().into_inner();
             // Copied, since what hyper gives is a part of its read buffer and would keep it.
-            api.accept_websocket(stream, subprotocol, parts.read_buf.to_vec());
+            api.accept_websocket(stream, codec, parts.read_buf.to_vec());
         }
         Err(_) => tracing::error!("hyper gave back another kind of stream than it was given"),
     }

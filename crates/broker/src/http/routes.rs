@@ -72,7 +72,7 @@ fn start_websocket<A: Api>(
     match ws::accept(request) {
         Ok(_) if api.draining() => draining(),
         Ok(accepted) => {
-            *handshake.lock() = Some((accepted.upgrade, accepted.subprotocol));
+            *handshake.lock() = Some((accepted.upgrade, accepted.codec));
             accepted.response.map(|_| Full::default())
         }
         Err(refusal) => answer::refused(&refusal),

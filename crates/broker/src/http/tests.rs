@@ -11,13 +11,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Api, Limits, Rejection, serve_connection};
-use crate::ws::Subprotocol;
+use wire::Codec;
 
 #[derive(Debug)]
 pub(super) struct Broker {
     draining: AtomicBool,
     pub(super) published: Mutex<Vec<String>>,
-    sockets: mpsc::Sender<(TcpStream, Subprotocol, Vec<u8>)>,
+    sockets: mpsc::Sender<(TcpStream, Codec, Vec<u8>)>,
 }
 
 impl Api for Broker {
@@ -46,14 +46,14 @@ impl Api for Broker {
         "tickwire_ledger_pending 0\n".to_owned()
     }
 
-    fn accept_websocket(&self, stream: TcpStream, subprotocol: Subprotocol, early: Vec<u8>) {
-        self.sockets.try_send((stream, subprotocol, early)).unwrap();
+    fn accept_websocket(&self, stream: TcpStream, codec: Codec, early: Vec<u8>) {
+        self.sockets.try_send((stream, codec, early)).unwrap();
     }
 }
 
 pub(super) struct Front {
     pub(super) broker: Arc<Broker>,
-    sockets: mpsc::Receiver<(TcpStream, Subprotocol, Vec<u8>)>,
+    sockets: mpsc::Receiver<(TcpStream, Codec, Vec<u8>)>,
     pub(super) listener: TcpListener,
     pub(super) limits: Limits,
 }
@@ -269,8 +269,8 @@ async fn a_handshake_hands_the_socket_over_and_loses_no_early_byte() {
     let (mut client, _shutdown) = front.connect().await;
     let request = format!("{HANDSHAKE}Sec-WebSocket-Protocol: tickwire.v1.msgpack\r\n\r\nearly");
     client.write_all(request.as_bytes()).await.unwrap();
-    let (mut stream, subprotocol, early) = front.sockets.recv().await.unwrap();
-    assert_eq!((subprotocol, &early[..]), (Subprotocol::MessagePack, &b"early"[..]));
+    let (mut stream, codec, early) = front.sockets.recv().await.unwrap();
+    assert_eq!((codec, &early[..]), (Codec::MessagePack, &b"early"[..]));
     client.write_all(b"later").await.unwrap();
     let mut later = [0; 5];
     stream.read_exact(&mut later).await.unwrap();

@@ -4,32 +4,11 @@ use bytes::Bytes;
 use fastwebsockets::upgrade::UpgradeFut;
 use http_body_util::Empty;
 use hyper::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{Method, Request, Response, StatusCode, Version};
-
-/// How messages are encoded on one connection, as the handshake settled it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Subprotocol {
-    /// `tickwire.v1.json`: JSON in text messages. Also when a client asks for no subprotocol.
-    Json,
-    /// `tickwire.v1.msgpack`: MessagePack in binary messages.
-    MessagePack,
-}
-
-impl Subprotocol {
-    const ALL: [Self; 2] = [Self::Json, Self::MessagePack];
-
-    /// The name in `Sec-WebSocket-Protocol`. Names are compared by case (RFC 6455 section 11.5).
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Json => "tickwire.v1.json",
-            Self::MessagePack => "tickwire.v1.msgpack",
-        }
-    }
-}
+use wire::Codec;
 
 /// A handshake that succeeded.
 #[derive(Debug)]
@@ -39,7 +18,7 @@ pub struct Accepted {
     /// Gives the connection once the answer was sent.
     pub upgrade: UpgradeFut,
     /// What both sides speak from then on.
-    pub subprotocol: Subprotocol,
+    pub codec: Codec,
 }
 
 /// A handshake that failed; the answer is an ordinary HTTP response.
@@ -90,10 +69,10 @@ pub fn accept<B>(request: &mut Request<B>) -> Result<Accepted, Refusal> {
     let (mut response, upgrade) = fastwebsockets::upgrade::upgrade(request)
         .map_err(|error| Refusal::bad_request(error.to_string()))?;
     if let Some(chosen) = chosen {
-        let name = HeaderValue::from_static(chosen.name());
+        let name = HeaderValue::from_static(chosen.subprotocol());
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, name);
     }
-    Ok(Accepted { response, upgrade, subprotocol: chosen.unwrap_or(Subprotocol::Json) })
+    Ok(Accepted { response, upgrade, codec: chosen.unwrap_or(Codec::Json) })
 }
 
 fn check_request<B>(request: &Request<B>) -> Result<(), Refusal> {
@@ -108,6 +87,11 @@ fn check_request<B>(request: &Request<B>) -> Result<(), Refusal> {
             "this is a WebSocket endpoint: connect with a WebSocket client, which sends \
              \"Connection: Upgrade\" and \"Upgrade: websocket\"",
         ));
+    }
+    let told_length = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if told_length || headers.contains_key(TRANSFER_ENCODING) {
+        // The body would be taken for the first frames.
+        return Err(Refusal::bad_request("a WebSocket handshake has no body"));
     }
     if request.version() != Version::HTTP_11 {
         return Err(Refusal::bad_request("a WebSocket handshake needs HTTP/1.1"));
@@ -140,13 +124,13 @@ fn offered(headers: &HeaderMap) -> Result<Vec<&str>, Refusal> {
 
 /// The first of the offered subprotocols that is known: the client's order decides. `None` when
 /// nothing is offered, so that nothing is to be answered either.
-fn choose(offered: &[&str]) -> Result<Option<Subprotocol>, Refusal> {
+fn choose(offered: &[&str]) -> Result<Option<Codec>, Refusal> {
     if offered.is_empty() {
         return Ok(None);
     }
-    let known = |name: &&str| Subprotocol::ALL.into_iter().find(|known| known.name() == *name);
+    let known = |name: &&str| Codec::ALL.into_iter().find(|known| known.subprotocol() == *name);
     offered.iter().find_map(known).map(Some).ok_or_else(|| {
-        let known = Subprotocol::ALL.map(Subprotocol::name).join(" and ");
+        let known = Codec::ALL.map(Codec::subprotocol).join(" and ");
         let message = format!("none of the subprotocols offered is known; there are {known}");
         Refusal { status: StatusCode::BAD_REQUEST, code: "unknown_subprotocol", message }
     })
@@ -222,24 +206,24 @@ mod tests {
     #[test]
     fn without_an_offer_json_is_spoken_and_no_header_answers() {
         let accepted = accept(&mut request(&SAMPLE)).unwrap();
-        assert_eq!(accepted.subprotocol, Subprotocol::Json);
+        assert_eq!(accepted.codec, Codec::Json);
         assert!(!accepted.response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL));
     }
 
     #[test]
     fn the_order_of_the_client_decides_over_several_headers() {
         let name = "sec-websocket-protocol";
-        let cases: [(&[&str], Subprotocol); 4] = [
-            (&["tickwire.v1.json"], Subprotocol::Json),
-            (&["other, tickwire.v1.msgpack ,tickwire.v1.json"], Subprotocol::MessagePack),
-            (&["tickwire.v9", "tickwire.v1.json", "tickwire.v1.msgpack"], Subprotocol::Json),
-            (&["tickwire.v1.msgpack"], Subprotocol::MessagePack),
+        let cases: [(&[&str], Codec); 4] = [
+            (&["tickwire.v1.json"], Codec::Json),
+            (&["other, tickwire.v1.msgpack ,tickwire.v1.json"], Codec::MessagePack),
+            (&["tickwire.v9", "tickwire.v1.json", "tickwire.v1.msgpack"], Codec::Json),
+            (&["tickwire.v1.msgpack"], Codec::MessagePack),
         ];
         for (offers, expected) in cases {
             let mut headers = SAMPLE.to_vec();
             headers.extend(offers.iter().map(|offer| (name, *offer)));
             let accepted = accept(&mut request(&headers)).unwrap();
-            assert_eq!(accepted.subprotocol, expected, "{offers:?}");
+            assert_eq!(accepted.codec, expected, "{offers:?}");
             assert_eq!(accepted.response.headers()[name], expected.name());
         }
     }
@@ -249,7 +233,7 @@ mod tests {
         for offer in ["mqtt", "TICKWIRE.V1.JSON", "a,b"] {
             let refusal = refused(&sample_with("sec-websocket-protocol", offer));
             assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
-            for known in Subprotocol::ALL {
+            for known in Codec::ALL {
                 assert!(refusal.message.contains(known.name()), "{}", refusal.message);
             }
         }
@@ -308,5 +292,16 @@ mod tests {
         assert_eq!(accept(&mut old).unwrap_err().status, StatusCode::BAD_REQUEST);
 
         assert_eq!(refused(&sample_without("host")).status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn a_handshake_has_no_body() {
+        let status = |name, value| {
+            accept(&mut request(&sample_with(name, value)))
+                .map_or_else(|refusal| refusal.status, |accepted| accepted.response.status())
+        };
+        assert_eq!(status("content-length", "0"), StatusCode::SWITCHING_PROTOCOLS);
+        assert_eq!(status("content-length", "5"), StatusCode::BAD_REQUEST);
+        assert_eq!(status("transfer-encoding", "chunked"), StatusCode::BAD_REQUEST);
     }
 }

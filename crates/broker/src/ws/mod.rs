@@ -15,7 +15,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use handshake::{Accepted, Refusal, Subprotocol, accept};
+pub use handshake::{Accepted, Refusal, accept};
 pub use inbound::Inbound;
 
 /// What a client has sent, complete and unmasked.

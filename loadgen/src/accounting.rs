@@ -1,0 +1,89 @@
+//! The books of a run: for every subscriber and topic what was due, and what became of it.
+
+use client::Sequence;
+use serde::Serialize;
+
+/// Sums over subscribers and topics. They balance:
+/// expected = received + merged + announced + lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Totals {
+    /// Pairs of a subscriber and a topic.
+    pub subscriptions: u64,
+    /// Events that were due.
+    pub expected: u64,
+    /// Events that came.
+    pub received: u64,
+    /// Events that came inside a later one.
+    pub merged: u64,
+    /// Events that the server announced as lost (gaps).
+    pub announced: u64,
+    /// Events that never came, silently.
+    pub lost: u64,
+    /// Events that came again.
+    pub doubled: u64,
+    /// Events that came after their successors.
+    pub reordered: u64,
+    /// Messages about topics that were not asked for.
+    pub unasked: u64,
+}
+
+impl Totals {
+    /// Closes the books of one subscription: `sequence` of a topic whose last event is `last`.
+    pub fn close(&mut self, mut sequence: Sequence, last: u64) {
+        sequence.finish(last);
+        self.subscriptions += 1;
+        self.expected += sequence.expected();
+        self.received += sequence.received();
+        self.merged += sequence.merged();
+        self.announced += sequence.announced();
+        self.lost += sequence.lost();
+        self.doubled += sequence.doubled();
+        self.reordered += sequence.reordered();
+    }
+
+    /// Adds another thread's books.
+    pub fn add(&mut self, other: &Self) {
+        self.subscriptions += other.subscriptions;
+        self.expected += other.expected;
+        self.received += other.received;
+        self.merged += other.merged;
+        self.announced += other.announced;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        self.reordered += other.reordered;
+        self.unasked += other.unasked;
+    }
+
+    /// Whether the counts add up, also with `published`: what was due by the publishers' count.
+    #[must_use]
+    pub fn balance(&self, published: u64) -> bool {
+        self.expected == self.received + self.merged + self.announced + self.lost
+            && self.expected == published
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_at_the_end_is_lost() {
+        let mut sequence = Sequence::starting_after(0);
+        sequence.event(1, 1);
+        sequence.event(2, 5);
+        sequence.gap(6, 7);
+        let mut totals = Totals::default();
+        totals.close(sequence, 10);
+        let expected = Totals {
+            subscriptions: 1,
+            expected: 10,
+            received: 2,
+            merged: 3,
+            announced: 2,
+            lost: 3,
+            ..Totals::default()
+        };
+        assert_eq!(totals, expected);
+        assert!(totals.balance(10) && !totals.balance(11));
+    }
+}

@@ -1,0 +1,261 @@
+//! Publishers: a thread for each connection, which sends what is due and waits for nobody.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use client::Codec;
+
+use crate::clock::Clock;
+use crate::frames;
+use crate::plan::Plan;
+use crate::shared::{Latencies, latencies};
+
+/// For connecting and for the answer to the upgrade.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest sleep: then the stop flag is looked at.
+const SLEEP_MAX: u64 = 20_000_000;
+/// Sleep while the socket takes no more.
+const RETRY: u64 = 200_000;
+/// Digits of a due time, enough for 115 days.
+const DUE_DIGITS: usize = 16;
+/// Bytes that may wait for a server that does not take them; then the run makes no sense.
+const BACKLOG_MAX: usize = 256 << 20;
+
+/// What a publisher did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Events sent to each topic.
+    pub published: Vec<u64>,
+    /// How long after it was due each event was in the kernel's hands.
+    pub lag: Latencies,
+    /// Errors that the server answered.
+    pub refused: u64,
+    /// The first of them, or what ended the connection.
+    pub problem: Option<String>,
+}
+
+/// A connected publisher.
+pub struct Publisher {
+    number: usize,
+    stream: TcpStream,
+    inbound: Vec<u8>,
+    outbound: Vec<u8>,
+    /// Due times of the events in `outbound`.
+    waiting: Vec<u64>,
+    mask: u32,
+    data: Vec<u8>,
+    command: Vec<u8>,
+    outcome: Outcome,
+}
+
+impl Publisher {
+    /// Connects and upgrades publisher `number` of `plan`.
+    ///
+    /// # Errors
+    /// Why the server cannot be used, in words for a person.
+    pub fn connect(plan: &Plan, number: usize) -> anyhow::Result<Self> {
+        let target = &plan.target;
+        let mut stream = TcpStream::connect_timeout(&target.address, PATIENCE).with_context(|| {
+            format!("cannot connect to {}: is the server running there?", target.authority)
+        })?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let protocol = Codec::Json.subprotocol();
+        let request = frames::upgrade_request(&target.authority, &target.path, protocol);
+        stream.write_all(&request)?;
+        let mut inbound = Vec::new();
+        let mut chunk = [0; 4096];
+        let answered = loop {
+            match frames::upgrade_answer(&inbound) {
+                Ok(Some(size)) => break size,
+                Ok(None) => {}
+                Err(why) => bail!("{}{}: {why}", target.authority, target.path),
+            }
+            let read = stream.read(&mut chunk).with_context(|| {
+                format!("{} does not answer the upgrade within 5 s", target.authority)
+            })?;
+            if read == 0 {
+                bail!("{} hangs up instead of upgrading: is it a WebSocket?", target.authority);
+            }
+            inbound.extend_from_slice(&chunk[..read]);
+        };
+        inbound.drain(..answered);
+        stream.set_nonblocking(true)?;
+        Ok(Self {
+            number,
+            stream,
+            inbound,
+            outbound: Vec::new(),
+            waiting: Vec::new(),
+            mask: 0x9e37_79b9,
+            data: Vec::new(),
+            command: Vec::new(),
+            outcome: Outcome {
+                published: vec![0; plan.topics],
+                lag: latencies(),
+                refused: 0,
+                problem: None,
+            },
+        })
+    }
+
+    /// Sends this publisher's events, each when it is due after `start`, until all are sent or
+    /// `stop` is set.
+    #[must_use]
+    pub fn run(mut self, plan: &Plan, clock: Clock, start: u64, stop: &AtomicBool) -> Outcome {
+        let events = plan.schedule.events();
+        let measured = plan.schedule.measured();
+        let mut k = 0;
+        loop {
+            let stopped = stop.load(Ordering::Relaxed);
+            let now = clock.now();
+            while !stopped && k < events && start + plan.schedule.due(k) <= now {
+                let topic = plan.topic_of(k);
+                if plan.publisher_of(topic) == self.number {
+                    self.push(plan, topic, k, start + plan.schedule.due(k));
+                }
+                k += 1;
+            }
+            let turn = self.write().and_then(|()| {
+                self.note_lag(clock, start + measured.start);
+                self.read()
+            });
+            if let Err(problem) = turn {
+                self.outcome.problem.get_or_insert(problem);
+                return self.outcome;
+            }
+            let waits = !self.outbound.is_empty();
+            if (stopped || k == events) && (!waits || stopped) {
+                return self.outcome;
+            }
+            let until_due = if k < events {
+                (start + plan.schedule.due(k)).saturating_sub(clock.now())
+            } else {
+                SLEEP_MAX
+            };
+            let sleep = until_due.min(if waits { RETRY } else { SLEEP_MAX });
+            std::thread::sleep(Duration::from_nanos(sleep));
+        }
+    }
+
+    /// Queues event `k`.
+    fn push(&mut self, plan: &Plan, topic: usize, k: u64, due: u64) {
+        event_data(&mut self.data, k, due, plan.payload);
+        self.command.clear();
+        self.command.extend_from_slice(b"{\"op\":\"publish\",\"topic\":\"");
+        self.command.extend_from_slice(plan.prefix.as_bytes());
+        self.command.extend_from_slice(itoa::Buffer::new().format(topic).as_bytes());
+        self.command.extend_from_slice(b"\",\"data\":");
+        self.command.extend_from_slice(&self.data);
+        self.command.push(b'}');
+        // Another mask for each frame, as the standard asks; Weyl's sequence is enough for that.
+        self.mask = self.mask.wrapping_add(0x9e37_79b9);
+        let mask = self.mask.to_be_bytes();
+        frames::push_masked(&mut self.outbound, frames::TEXT, mask, &self.command);
+        self.waiting.push(due);
+        self.outcome.published[topic] += 1;
+    }
+
+    fn write(&mut self) -> Result<(), String> {
+        let mut written = 0;
+        let result = loop {
+            if written == self.outbound.len() {
+                break Ok(());
+            }
+            match self.stream.write(&self.outbound[written..]) {
+                Ok(more) => written += more,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(format!("publishing failed: {error}")),
+            }
+        };
+        self.outbound.drain(..written);
+        if self.outbound.len() > BACKLOG_MAX {
+            return Err("the server takes events so slowly that 256 MiB of them wait".into());
+        }
+        result
+    }
+
+    fn note_lag(&mut self, clock: Clock, from: u64) {
+        if self.outbound.is_empty() && !self.waiting.is_empty() {
+            let now = clock.now();
+            for due in self.waiting.drain(..).filter(|due| *due >= from) {
+                self.outcome.lag.saturating_record(now.saturating_sub(due));
+            }
+        }
+    }
+
+    /// Takes what the server answers: errors are counted, pings answered.
+    fn read(&mut self) -> Result<(), String> {
+        let mut chunk = [0; 16 * 1024];
+        loop {
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err("the server hung up on a publisher".into()),
+                Ok(read) => self.inbound.extend_from_slice(&chunk[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(format!("a publisher's connection broke: {error}")),
+            }
+        }
+        let mut used = 0;
+        while let Some(head) = frames::head(&self.inbound[used..]) {
+            let start = used + head.size;
+            let Some(payload) = self.inbound.get(start..start.saturating_add(head.payload)) else {
+                break;
+            };
+            used = start + head.payload;
+            match head.opcode {
+                frames::PING => {
+                    let mask = self.mask.to_be_bytes();
+                    frames::push_masked(&mut self.outbound, frames::PONG, mask, payload);
+                }
+                frames::CLOSE => {
+                    return Err(format!("a publisher was {}", frames::close_words(payload)));
+                }
+                frames::TEXT if memchr::memmem::find(payload, b"\"op\":\"error\"").is_some() => {
+                    self.outcome.refused += 1;
+                    let shown = String::from_utf8_lossy(payload).into_owned();
+                    self.outcome.problem.get_or_insert(shown);
+                }
+                _ => {}
+            }
+        }
+        self.inbound.drain(..used);
+        Ok(())
+    }
+}
+
+/// Writes `{"due":"…","n":…,"pad":"…"}` of `size` bytes, or a little more where that is too few.
+fn event_data(data: &mut Vec<u8>, k: u64, due: u64, size: usize) {
+    data.clear();
+    data.extend_from_slice(b"{\"due\":\"");
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(due).as_bytes();
+    data.resize(data.len() + DUE_DIGITS.saturating_sub(digits.len()), b'0');
+    data.extend_from_slice(digits);
+    data.extend_from_slice(b"\",\"n\":");
+    data.extend_from_slice(itoa::Buffer::new().format(k).as_bytes());
+    data.extend_from_slice(b",\"pad\":\"");
+    data.resize(size.saturating_sub(2).max(data.len()), b'x');
+    data.extend_from_slice(b"\"}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_has_the_size_asked_for_and_is_json() {
+        let mut data = Vec::new();
+        for (k, size) in [(0, 128), (999_999, 128), (7, 4096), (7, 0)] {
+            event_data(&mut data, k, 1_234_567, size);
+            let value: serde_json::Value = serde_json::from_slice(&data).unwrap();
+            assert_eq!(value["due"], "0000000001234567");
+            assert_eq!(value["n"], k);
+            assert!(data.len() == size || size == 0, "{} for {size}", data.len());
+        }
+    }
+}
