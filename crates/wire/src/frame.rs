@@ -42,6 +42,16 @@ pub(crate) fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&m
     buffer.drain(start + header_length..start + HEADER_MAX);
 }
 
+/// Appends a text message; `text` must be UTF-8.
+pub fn append_text(buffer: &mut Vec<u8>, text: &[u8]) {
+    append(buffer, Opcode::Text, |out| out.extend_from_slice(text));
+}
+
+/// Appends a binary message.
+pub fn append_binary(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    append(buffer, Opcode::Binary, |out| out.extend_from_slice(bytes));
+}
+
 /// Appends a ping without payload.
 pub fn append_ping(buffer: &mut Vec<u8>) {
     append(buffer, Opcode::Ping, |_| {});

@@ -23,7 +23,7 @@ pub mod rejection;
 
 pub use codec::Codec;
 pub use command::{Command, CommandReader};
-pub use frame::{append_close, append_ping, append_pong};
+pub use frame::{append_binary, append_close, append_ping, append_pong, append_text};
 pub use json::JsonText;
 pub use payload::Payload;
 pub use rejection::{Code, Rejection};

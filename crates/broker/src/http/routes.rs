@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http_body_util::Full;
+use fastwebsockets::upgrade::is_upgrade_request;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Request, StatusCode};
@@ -34,6 +35,8 @@ pub(super) async fn answer<A: Api>(
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match request.uri().path() {
         "/ws" => start_websocket(&mut request, api, handshake),
+        // Many tools are given no more than host and port.
+        "/" if is_upgrade_request(&request) => start_websocket(&mut request, api, handshake),
         "/publish" if request.method() == Method::POST => {
             publish::answer(request.into_body(), api, limits).await
         }

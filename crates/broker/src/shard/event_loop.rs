@@ -294,6 +294,7 @@ impl<S: Service> EventLoop<S> {
                     self.write_all();
                     self.hub.end_turn();
                     self.ending = Some(Ending::Leaving { until: now + LINGER });
+                    return self.connections.iter().all(Option::is_none);
                 }
                 false
             }
