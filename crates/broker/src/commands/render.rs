@@ -23,6 +23,10 @@ pub(super) struct Renderer {
 impl Renderer {
     /// The line of an event.
     pub(super) fn event(&mut self, event: &Event) -> String {
+        if event.from == 1 && event.topic.starts_with("book.") {
+            // A book begins empty; one that appears later, under a pattern, has no snapshot.
+            self.books.insert(event.topic.clone(), Book::default());
+        }
         let mut text = self.data(&event.topic, &event.data, false);
         if event.merged > 1 {
             text.push_str(&format!("  [{} in one, from {}]", event.merged, event.from));
@@ -213,6 +217,9 @@ mod tests {
         assert!(line.contains("9.99 × 4 ") && line.ends_with("1 changed"), "{line}");
         let wrong = r#"{"bids":[],"asks":[["10.01","3"]],"checksum":1}"#;
         assert!(renderer.event(&event("book.sim.A", wrong)).ends_with("WRONG CHECKSUM"));
+        let first =
+            Event { from: 1, seq: 1, ..event("book.new.A", r#"{"bids":[],"asks":[["7","1"]]}"#) };
+        assert!(renderer.event(&first).contains("7 × 1 "));
         let gap = Gap {
             topic: "book.sim.A".into(),
             from: 3,

@@ -134,9 +134,11 @@ enum Ended {
 impl From<ConnectError> for Ended {
     fn from(error: ConnectError) -> Self {
         match error {
-            ConnectError::Unreachable { .. } | ConnectError::TimedOut { .. } => {
-                Self::ForNow(error.into())
-            }
+            // The last two are what a broker looks like while it stops or starts.
+            ConnectError::Unreachable { .. }
+            | ConnectError::TimedOut { .. }
+            | ConnectError::Refused { status: 500.., .. }
+            | ConnectError::NotTickwire { .. } => Self::ForNow(error.into()),
             _ => Self::ForGood(error.into()),
         }
     }

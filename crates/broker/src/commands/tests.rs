@@ -6,6 +6,7 @@ use clap::Parser;
 use client::{Codec, Connection};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
@@ -177,6 +178,26 @@ async fn sub_resumes_after_a_lost_connection() {
     follow(arguments(&url, &["t", "--reconnect", "--count", "2"]), output.clone()).await.unwrap();
     let lines = output.lines();
     assert!(lines[0].ends_with("  8") && lines[1].ends_with("  9"), "{lines:?}");
+}
+
+#[tokio::test]
+async fn sub_waits_for_a_broker_that_is_stopping() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for answer in [
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 8\r\n\r\ndraining",
+            "",
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nlost",
+        ] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            drop(stream.read(&mut [0; 4096]).await);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let error =
+        follow(arguments(&url, &["t", "--reconnect"]), Output::default()).await.unwrap_err();
+    assert!(error.to_string().ends_with("HTTP 404 lost"), "{error}");
 }
 
 #[tokio::test]

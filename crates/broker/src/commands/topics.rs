@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DEFAULT_HTTP_URL, printable, still_read};
 
-/// List the broker's topics with their kind, last seq and number of subscribers.
+/// List the broker's topics with their kind, last seq and what else the broker says of them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -39,7 +39,22 @@ struct Topic {
     kind: String,
     epoch: String,
     seq: u64,
-    subscribers: u64,
+    /// Events that are held for those who ask for history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribers: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    error: Words,
+}
+
+#[derive(Debug, Deserialize)]
+struct Words {
+    code: String,
+    message: String,
 }
 
 /// Asks the broker and prints its answer.
@@ -50,8 +65,14 @@ pub async fn run(arguments: TopicsArguments) -> anyhow::Result<()> {
     let query: Vec<_> = arguments.pattern.iter().map(|p| ("pattern", p.as_str())).collect();
     let answer = client::http::get(&arguments.url, "/topics", &query).await?;
     if answer.status != 200 {
-        let said = String::from_utf8_lossy(&answer.body);
-        bail!("the broker refused (HTTP {}): {}", answer.status, printable(said.trim()));
+        let said = match serde_json::from_slice::<Refusal>(&answer.body) {
+            Ok(Refusal { error }) => format!("{} ({})", error.message, error.code),
+            Err(_) => {
+                let body = String::from_utf8_lossy(&answer.body);
+                format!("HTTP {} {}", answer.status, body.trim())
+            }
+        };
+        bail!("the broker refused: {}", printable(&said));
     }
     let listing: Listing = serde_json::from_slice(&answer.body)
         .context("the answer is no list of topics: is this a tickwire broker?")?;
@@ -80,45 +101,77 @@ fn table(topics: &[Topic]) -> String {
     if topics.is_empty() {
         return String::new();
     }
-    let widest =
-        |of: fn(&Topic) -> usize, least: usize| topics.iter().map(of).max().unwrap_or(0).max(least);
-    let name = widest(|topic| topic.topic.chars().count(), "TOPIC".len());
-    let kind = widest(|topic| topic.kind.chars().count(), "KIND".len());
-    let seq = widest(|topic| topic.seq.to_string().len(), "SEQ".len());
-    let mut text = format!("{:<name$}  {:<kind$}  {:>seq$}  SUBSCRIBERS\n", "TOPIC", "KIND", "SEQ");
-    for topic in topics {
-        let line = format!(
-            "{:<name$}  {:<kind$}  {:>seq$}  {:>11}\n",
-            printable(&topic.topic),
-            printable(&topic.kind),
-            topic.seq,
-            topic.subscribers,
-        );
-        text.push_str(&line);
+    let mut columns = vec![
+        column("TOPIC", topics, |topic| Some(printable(&topic.topic))),
+        column("KIND", topics, |topic| Some(printable(&topic.kind))),
+        column("SEQ", topics, |topic| Some(topic.seq.to_string())),
+    ];
+    // What no topic says has no column.
+    if topics.iter().any(|topic| topic.history.is_some()) {
+        columns.push(column("HISTORY", topics, |topic| topic.history.map(|n| n.to_string())));
+    }
+    if topics.iter().any(|topic| topic.subscribers.is_some()) {
+        columns
+            .push(column("SUBSCRIBERS", topics, |topic| topic.subscribers.map(|n| n.to_string())));
+    }
+    let widths: Vec<usize> = columns
+        .iter()
+        .map(|cells| cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for row in 0..=topics.len() {
+        let mut line = String::new();
+        for (index, (cells, width)) in columns.iter().zip(&widths).enumerate() {
+            let cell = &cells[row];
+            // Names to the left, numbers to the right.
+            line +=
+                &if index < 2 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
+        }
+        text += line.trim_end();
+        text.push('\n');
     }
     text
+}
+
+fn column(name: &str, topics: &[Topic], cell: impl Fn(&Topic) -> Option<String>) -> Vec<String> {
+    let cells = topics.iter().map(|topic| cell(topic).unwrap_or_else(|| "-".into()));
+    std::iter::once(name.to_owned()).chain(cells).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn listing(body: &str) -> Vec<Topic> {
+        serde_json::from_str::<Listing>(body).unwrap().topics
+    }
+
     #[test]
     fn the_columns_stand_under_their_names() {
-        let body = r#"{"topics":[
-            {"topic":"quote.sim.BTC-USD","kind":"quote","epoch":"e","seq":88,"subscribers":3,"new":1},
-            {"topic":"chat.a","kind":"generic","epoch":"e","seq":12345,"subscribers":0}]}"#;
-        let listing: Listing = serde_json::from_str(body).unwrap();
+        let topics = listing(
+            r#"{"topics":[
+            {"topic":"quote.sim.BTC-USD","kind":"quote","epoch":"e","seq":88,"history":3,"new":1},
+            {"topic":"chat.a","kind":"generic","epoch":"e","seq":12345}]}"#,
+        );
         let expected = "\
-TOPIC              KIND       SEQ  SUBSCRIBERS
-quote.sim.BTC-USD  quote       88            3
-chat.a             generic  12345            0
+TOPIC              KIND       SEQ  HISTORY
+quote.sim.BTC-USD  quote       88        3
+chat.a             generic  12345        -
 ";
-        assert_eq!(table(&listing.topics), expected);
-        let lines = lines(&listing.topics).unwrap();
+        assert_eq!(table(&topics), expected);
+        let lines = lines(&topics).unwrap();
         let first =
-            r#"{"topic":"quote.sim.BTC-USD","kind":"quote","epoch":"e","seq":88,"subscribers":3}"#;
+            r#"{"topic":"quote.sim.BTC-USD","kind":"quote","epoch":"e","seq":88,"history":3}"#;
         assert_eq!(lines.lines().next(), Some(first));
         assert_eq!(table(&[]), "");
+    }
+
+    #[test]
+    fn subscribers_have_a_column_where_they_are_told() {
+        let topics = listing(
+            r#"{"topics":[{"topic":"a","kind":"generic","epoch":"e","seq":1,"subscribers":7}]}"#,
+        );
+        let expected = "TOPIC  KIND     SEQ  SUBSCRIBERS\na      generic    1            7\n";
+        assert_eq!(table(&topics), expected);
     }
 }

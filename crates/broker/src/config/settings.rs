@@ -126,7 +126,7 @@ tables! {
         /// Updates per second over all symbols: trades, quotes and books together.
         updates_per_second: u32 = 1_000, count(1..=1_000_000);
         /// Price levels of a book on each side.
-        depth: usize = 25, count(1..=1_000);
+        depth: usize = 25, count(1..=500);
         /// Seed of the prices: the same seed gives the same events.
         seed: u64 = 1, count(0..=i64::MAX.unsigned_abs());
     }

@@ -224,7 +224,7 @@ mod tests {
             headers.extend(offers.iter().map(|offer| (name, *offer)));
             let accepted = accept(&mut request(&headers)).unwrap();
             assert_eq!(accepted.codec, expected, "{offers:?}");
-            assert_eq!(accepted.response.headers()[name], expected.name());
+            assert_eq!(accepted.response.headers()[name], expected.subprotocol());
         }
     }
 
@@ -234,7 +234,7 @@ mod tests {
             let refusal = refused(&sample_with("sec-websocket-protocol", offer));
             assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
             for known in Codec::ALL {
-                assert!(refusal.message.contains(known.name()), "{}", refusal.message);
+                assert!(refusal.message.contains(known.subprotocol()), "{}", refusal.message);
             }
         }
     }

@@ -6,8 +6,8 @@ use topics::{Pattern, TopicKind, TopicName};
 use super::Rule;
 use crate::config::raw::Raw;
 
-// A topic has 255 bytes; this leaves enough of them to the kind and the symbol.
-const VENUE_BYTES_MAX: usize = 64;
+// What the simulated exchange takes; checked here, where the line is known.
+const VENUE_BYTES_MAX: usize = feeds::SimOptions::VENUE_LENGTH_MAX;
 
 /// One segment of a topic.
 pub(in crate::config) struct Venue;
@@ -34,7 +34,7 @@ impl Rule for Venue {
     }
 
     fn allowed(&self) -> String {
-        format!("1 to {VENUE_BYTES_MAX} visible ASCII characters other than . * >")
+        format!("1 to {VENUE_BYTES_MAX} characters of a to z, 0 to 9 and -")
     }
 }
 
@@ -94,7 +94,7 @@ fn segment(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("empty".to_owned());
     }
-    match text.chars().find(|&c| !c.is_ascii_graphic() || matches!(c, '.' | '*' | '>')) {
+    match text.chars().find(|&c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
         Some(character) => Err(format!("{character:?} may not be in a venue")),
         None => Ok(()),
     }
