@@ -16,7 +16,11 @@ use crate::plan::{Plan, Schedule, Target};
 /// subscriber, and measures latency from the moment an event was due, so that waiting is never
 /// hidden. Says when this program or its host, not the server, was the bottleneck.
 #[derive(Debug, clap::Parser)]
-#[command(name = "loadgen", version, args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    name = "loadgen",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   loadgen                                             1,000 subscribers of one topic, 50 events/s
   loadgen --rate 800 --burst 16                       the same, 16 events at a time
@@ -25,7 +29,8 @@ Examples:
   loadgen floor --listen 127.0.0.1:9100               the bare send loop, to compare with
   loadgen --url ws://127.0.0.1:9100/ws                … driven with the same plan
 
-Exit code: 0 when all went well, 1 when an --assert failed, 2 when it could not run.")]
+Exit code: 0 when all went well, 1 when an --assert failed, 2 when it could not run."
+)]
 pub struct Arguments {
     /// What to do instead of a run.
     #[command(subcommand)]
@@ -154,7 +159,10 @@ impl RunArguments {
             "--slow-percent: from 0 to 99.9, for somebody has to read"
         );
         let whole = !self.prefix.is_empty()
-            && self.prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            && self
+                .prefix
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         anyhow::ensure!(whole, "--prefix: one segment of letters, digits, - and _");
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let plan = Plan {

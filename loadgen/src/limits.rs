@@ -17,11 +17,11 @@ pub fn raise(sockets: usize) -> anyhow::Result<()> {
     if enough(limit.current) {
         return Ok(());
     }
-    // First within the hard limit; beyond it only with privileges, which are worth a try.
+    // First what needs privileges, if that is needed; then as much as is allowed without.
     let within = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let beyond = Rlimit { current: Some(needed), maximum: Some(needed) };
-    let wanted = if enough(limit.maximum) { within } else { beyond };
-    let raised = setrlimit(Resource::Nofile, wanted).is_ok();
+    let raised = (!enough(limit.maximum) && setrlimit(Resource::Nofile, beyond).is_ok())
+        || setrlimit(Resource::Nofile, within).is_ok();
     ensure!(
         raised && enough(getrlimit(Resource::Nofile).current),
         "{sockets} sockets need {needed} open files, but this process may have {}: raise the \

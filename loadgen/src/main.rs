@@ -54,7 +54,8 @@ fn serve(arguments: &FloorArguments) -> anyhow::Result<()> {
     let mut server = floor::Floor::bind(arguments.listen, arguments.coalesce)?;
     let kind = if arguments.coalesce { "coalescing floor" } else { "floor" };
     eprintln!("{kind} on ws://{}/ws", server.address());
-    server.serve(&interrupted()?)
+    let stop = interrupted()?;
+    server.serve(&stop)
 }
 
 /// Set by Ctrl-C; a second one ends the program at once.

@@ -35,6 +35,8 @@ pub struct Outcome {
     pub refused: u64,
     /// The first of them, or what ended the connection.
     pub problem: Option<String>,
+    /// Kept open until late events have come: closing it could take back what is on its way.
+    pub connection: Option<TcpStream>,
 }
 
 /// A connected publisher.
@@ -58,9 +60,10 @@ impl Publisher {
     /// Why the server cannot be used, in words for a person.
     pub fn connect(plan: &Plan, number: usize) -> anyhow::Result<Self> {
         let target = &plan.target;
-        let mut stream = TcpStream::connect_timeout(&target.address, PATIENCE).with_context(|| {
-            format!("cannot connect to {}: is the server running there?", target.authority)
-        })?;
+        let mut stream =
+            TcpStream::connect_timeout(&target.address, PATIENCE).with_context(|| {
+                format!("cannot connect to {}: is the server running there?", target.authority)
+            })?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let protocol = Codec::Json.subprotocol();
@@ -98,6 +101,7 @@ impl Publisher {
                 lag: latencies(),
                 refused: 0,
                 problem: None,
+                connection: None,
             },
         })
     }
@@ -125,11 +129,11 @@ impl Publisher {
             });
             if let Err(problem) = turn {
                 self.outcome.problem.get_or_insert(problem);
-                return self.outcome;
+                return self.finish();
             }
             let waits = !self.outbound.is_empty();
-            if (stopped || k == events) && (!waits || stopped) {
-                return self.outcome;
+            if stopped || (k == events && !waits) {
+                return self.finish();
             }
             let until_due = if k < events {
                 (start + plan.schedule.due(k)).saturating_sub(clock.now())
@@ -139,6 +143,11 @@ impl Publisher {
             let sleep = until_due.min(if waits { RETRY } else { SLEEP_MAX });
             std::thread::sleep(Duration::from_nanos(sleep));
         }
+    }
+
+    fn finish(mut self) -> Outcome {
+        self.outcome.connection = Some(self.stream);
+        self.outcome
     }
 
     /// Queues event `k`.

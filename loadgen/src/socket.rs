@@ -1,20 +1,17 @@
 //! One subscribing socket: connect, upgrade, subscribe, then count what comes.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use client::{Acknowledged, Codec, Command, Message, RawMessage, Sequence, Subscribe};
 use mio::net::TcpStream;
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 
 use crate::accounting::Totals;
+use crate::dial::dial;
 use crate::frames;
 use crate::plan::Plan;
 use crate::scan::Scanner;
 use crate::shared::Latencies;
 
-/// Sockets that share one source address: fewer than the ports that Linux gives out to one.
-const SOCKETS_PER_ADDRESS: usize = 20_000;
 /// Room for reading; grows for a larger frame.
 const READ_BUFFER: usize = 256 * 1024;
 /// A frame above this is not one that was published here.
@@ -98,19 +95,8 @@ impl Socket {
     /// # Errors
     /// What the operating system says.
     pub fn connect(plan: &Plan, subscriber: usize) -> io::Result<Self> {
-        let target = plan.target.address;
-        let raw = RawSocket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
-        raw.set_nonblocking(true)?;
-        if let Some(source) = source_address(target, subscriber) {
-            raw.bind(&source.into())?;
-        }
-        match raw.connect(&target.into()) {
-            Ok(()) => {}
-            Err(error) if in_progress(&error) => {}
-            Err(error) => return Err(error),
-        }
         Ok(Self {
-            stream: TcpStream::from_std(raw.into()),
+            stream: dial(plan.target.address, subscriber)?,
             stage: Stage::Connecting,
             subscriber,
             first_topic: plan.first_topic_of(subscriber),
@@ -299,8 +285,7 @@ impl Socket {
 
     fn subscribe(&mut self, plan: &Plan) -> Result<(), String> {
         let topics = plan.topics_of(self.subscriber).map(|topic| plan.topic_name(topic));
-        let subscribe =
-            Subscribe { id: Some(1), max_rate: plan.max_rate, ..Subscribe::to(topics) };
+        let subscribe = Subscribe { id: Some(1), max_rate: plan.max_rate, ..Subscribe::to(topics) };
         let bytes = plan.codec.encode(&Command::from(subscribe)).map_err(|e| e.to_string())?;
         let opcode = match plan.codec {
             Codec::Json => frames::TEXT,
@@ -330,42 +315,27 @@ impl Socket {
     /// Whether everything in `published` (events by topic) has come or is accounted for.
     #[must_use]
     pub fn is_complete(&self, plan: &Plan, published: &[u64]) -> bool {
-        self.ends(plan, published).all(|(sequence, last)| sequence.last() >= last)
+        self.ends(plan, published).all(|(sequence, _, last)| sequence.last() >= last)
     }
 
     /// Closes its books.
     pub fn close_books(&self, plan: &Plan, published: &[u64], totals: &mut Totals) {
-        self.ends(plan, published).for_each(|(sequence, last)| totals.close(*sequence, last));
+        for (sequence, start, last) in self.ends(plan, published) {
+            totals.close(*sequence, start, last);
+        }
     }
 
-    /// Each of its topics' sequence and the last number that there is.
+    /// Of each of its topics the sequence, where it started, and the last number that there is.
     fn ends<'s>(
         &'s self,
         plan: &'s Plan,
         published: &'s [u64],
-    ) -> impl Iterator<Item = (&'s Sequence, u64)> {
+    ) -> impl Iterator<Item = (&'s Sequence, u64, u64)> {
         let count = |topic: usize| published.get(topic).copied().unwrap_or(0);
-        let lasts = plan.topics_of(self.subscriber).map(count);
-        let lasts = self.starts.iter().zip(lasts).map(|(start, count)| start + count);
-        self.sequences.iter().zip(lasts)
+        let counts = plan.topics_of(self.subscriber).map(count);
+        let books = self.sequences.iter().zip(&self.starts);
+        books.zip(counts).map(|((sequence, start), count)| (sequence, *start, start + count))
     }
-}
-
-/// Where a socket comes from: past the ports of one loopback address, the next one.
-fn source_address(target: SocketAddr, subscriber: usize) -> Option<SocketAddr> {
-    let block = u8::try_from(subscriber / SOCKETS_PER_ADDRESS).ok().filter(|&block| block > 0)?;
-    match target.ip() {
-        IpAddr::V4(ip) if ip.is_loopback() => {
-            let source = Ipv4Addr::new(127, 0, 0, block.checked_add(1)?);
-            Some(SocketAddr::new(source.into(), 0))
-        }
-        _ => None,
-    }
-}
-
-fn in_progress(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-        || error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -92,10 +92,8 @@ pub fn run(
         let after = clock.now();
         let gauge = &shared.gauges[number];
         gauge.idle.fetch_add(after - before, Ordering::Relaxed);
-        worker.context.measured = (
-            shared.measured.0.load(Ordering::Relaxed),
-            shared.measured.1.load(Ordering::Relaxed),
-        );
+        worker.context.measured =
+            (shared.measured.0.load(Ordering::Relaxed), shared.measured.1.load(Ordering::Relaxed));
         for event in &events {
             worker.turn(event);
         }

@@ -1,4 +1,5 @@
 //! Connections against a server of another make: handshake, both codecs, pings, ends of all kinds.
+#![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
 
 use client::{Codec, Command, ConnectError, Connection, Message, Publish, ReceiveError, Subscribe};
 use futures_util::{SinkExt as _, StreamExt as _};

@@ -1,4 +1,5 @@
 //! Commands and messages in both codecs: the same meaning, exact numbers, room for the future.
+#![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
 
 use client::{
     Acknowledged, Codec, Command, Data, Message, OnSlow, Position, Publish, RawMessage, Subscribe,

@@ -1,4 +1,5 @@
 //! The tracker against the rules of the protocol: what is in order, what is a fault.
+#![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
 
 use client::{Codec, Fault, Message, Position, RawMessage, Subscribe, SubscriptionTracker};
 use serde_json::{Value, json};

@@ -44,7 +44,11 @@ impl Renderer {
     pub(super) fn gap(&mut self, gap: &Gap) -> String {
         self.books.remove(&gap.topic);
         let count = gap.to.saturating_add(1).saturating_sub(gap.from);
-        let text = format!("GAP: {count} events lost, {} to {} ({})", gap.from, gap.to, gap.reason);
+        let text = if gap.reason == "restart" && count == 0 {
+            "RESTART: the broker began anew, and so do the numbers".into()
+        } else {
+            format!("GAP: {count} events lost, {} to {} ({})", gap.from, gap.to, gap.reason)
+        };
         self.line(None, &gap.topic, &text)
     }
 

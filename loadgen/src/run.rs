@@ -1,0 +1,299 @@
+//! A run from beginning to end: connect, publish and measure, drain, close the books.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{anyhow, bail};
+
+use crate::accounting::Totals;
+use crate::clock::Clock;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::publisher::{self, Publisher};
+use crate::report::{LatencyShown, PlanShown, PublisherShown, Report, ServerShown};
+use crate::shared::{Reading, Shared, latencies};
+use crate::system::{Cpu, Host, Process};
+use crate::{limits, subscribers, verdict};
+
+/// Between two looks at the gauges.
+const LOOK: Duration = Duration::from_millis(20);
+/// Between two updates of the line on the terminal.
+const SHOW: Duration = Duration::from_millis(500);
+/// From the order to publish until the first event is due: publishers are awake by then.
+const HEAD_START: Duration = Duration::from_millis(100);
+
+/// Everything that is read at the edges of the measured part.
+struct Edge {
+    at: Instant,
+    reading: Reading,
+    cpu: Option<Cpu>,
+    host: Option<Host>,
+}
+
+/// Carries out `plan`. When `interrupted` is set meanwhile, what was measured so far is reported.
+///
+/// # Errors
+/// When the server cannot be reached or refuses, or the system's limits are too low.
+pub fn run(
+    plan: &Plan,
+    server: Option<u32>,
+    interrupted: &Arc<AtomicBool>,
+) -> anyhow::Result<Report> {
+    limits::raise(plan.subscribers + plan.publishers)?;
+    let plan = Arc::new(plan.clone());
+    let publishers = (0..plan.publishers)
+        .map(|number| Publisher::connect(&plan, number))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let server = match server {
+        Some(pid) => Some(Process { pid }),
+        None => Process::listening_at(plan.target.address),
+    };
+    let resident_before = server.and_then(Process::resident);
+    let clock = Clock::start();
+    let shared = Arc::new(Shared::new(plan.threads));
+    let mut running = Running { plan, shared, clock, threads: Vec::new(), started: Instant::now() };
+    running.spawn();
+    running.connect(interrupted)?;
+    let connect_seconds = running.started.elapsed().as_secs_f64();
+    let resident_connected = server.and_then(Process::resident);
+    let (edges, published) = running.measure(publishers, server, interrupted);
+    let resident_end = server.and_then(Process::resident);
+    running.drain(&published, interrupted);
+    let outcomes = running.join()?;
+    let mut report = assemble(&running.plan, &edges, &published, &outcomes);
+    report.connect_seconds = connect_seconds;
+    report.server = server.and_then(|process| {
+        let cpu = edges.1.cpu?.since(edges.0.cpu?);
+        let (before, connected) = (resident_before?, resident_connected?);
+        Some(ServerShown {
+            pid: process.pid,
+            cpu: cpu.into(),
+            cpu_microseconds_per_delivered: ratio(cpu.total, report.delivered) / 1e3,
+            resident_before: before,
+            resident_connected: connected,
+            resident_end: resident_end?,
+            resident_per_connection: ratio(connected, running.plan.subscribers as u64)
+                - ratio(before, running.plan.subscribers as u64),
+        })
+    });
+    report.objections = verdict::objections(&report);
+    report.usable = report.objections.is_empty();
+    Ok(report)
+}
+
+/// The threads of subscribers.
+struct Running {
+    plan: Arc<Plan>,
+    shared: Arc<Shared>,
+    clock: Clock,
+    threads: Vec<JoinHandle<anyhow::Result<subscribers::Outcome>>>,
+    started: Instant,
+}
+
+impl Running {
+    fn spawn(&mut self) {
+        for number in 0..self.plan.threads {
+            let (plan, shared) = (Arc::clone(&self.plan), Arc::clone(&self.shared));
+            let clock = self.clock;
+            self.threads
+                .push(std::thread::spawn(move || subscribers::run(&plan, &shared, clock, number)));
+        }
+    }
+
+    /// Waits until every socket is subscribed.
+    fn connect(&mut self, interrupted: &AtomicBool) -> anyhow::Result<()> {
+        let progress = Progress::connecting(self.plan.subscribers);
+        loop {
+            let reading = self.shared.read();
+            progress.position(reading.ready);
+            if reading.ready == self.plan.subscribers && reading.ended == 0 {
+                progress.finish();
+                return Ok(());
+            }
+            let late = self.started.elapsed() > self.plan.connect;
+            let dead = self.threads.iter().any(JoinHandle::is_finished);
+            let stopped = interrupted.load(Ordering::Relaxed);
+            if reading.ended > 0 || late || dead || stopped {
+                progress.finish();
+                let mut reasons = BTreeMap::new();
+                for outcome in self.join()? {
+                    merge(&mut reasons, outcome.ended);
+                }
+                let (ready, all) = (reading.ready, self.plan.subscribers);
+                match reasons.into_iter().max_by_key(|(_, count)| *count) {
+                    Some((reason, count)) => {
+                        bail!("{ready} of {all} sockets subscribed, but {count} failed: {reason}")
+                    }
+                    None if stopped => bail!("interrupted before all sockets were subscribed"),
+                    None => bail!(
+                        "only {ready} of {all} sockets were subscribed within {} s \
+                         (--connect-timeout)",
+                        self.plan.connect.as_secs()
+                    ),
+                }
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Publishes everything; reads what there is to read at both edges of the measured part.
+    fn measure(
+        &self,
+        publishers: Vec<Publisher>,
+        server: Option<Process>,
+        interrupted: &Arc<AtomicBool>,
+    ) -> ((Edge, Edge), Vec<publisher::Outcome>) {
+        let start = self.clock.now() + crate::clock::nanoseconds(HEAD_START);
+        let measured = self.plan.schedule.measured();
+        self.shared.measured.0.store(start + measured.start, Ordering::Relaxed);
+        self.shared.measured.1.store(start + measured.end, Ordering::Relaxed);
+        let publishers: Vec<_> = publishers
+            .into_iter()
+            .map(|publisher| {
+                let (plan, stop) = (Arc::clone(&self.plan), Arc::clone(interrupted));
+                let clock = self.clock;
+                std::thread::spawn(move || publisher.run(&plan, clock, start, &stop))
+            })
+            .collect();
+        let progress = Progress::running(Duration::from_nanos(measured.end));
+        self.watch(&progress, start, start + measured.start, "warm-up", interrupted);
+        let first = self.edge(server);
+        self.watch(&progress, start, start + measured.end, "measuring", interrupted);
+        let last = self.edge(server);
+        progress.finish();
+        let publish = |thread: JoinHandle<publisher::Outcome>| {
+            thread.join().expect("a publisher returns its problems, it does not panic")
+        };
+        ((first, last), publishers.into_iter().map(publish).collect())
+    }
+
+    /// Shows what is going on until `until`, or until it is interrupted.
+    fn watch(
+        &self,
+        progress: &Progress,
+        start: u64,
+        until: u64,
+        part: &'static str,
+        interrupted: &AtomicBool,
+    ) {
+        let mut shown = (Instant::now(), self.shared.read().delivered);
+        while self.clock.now() < until && !interrupted.load(Ordering::Relaxed) {
+            let left = Duration::from_nanos(until.saturating_sub(self.clock.now()));
+            std::thread::sleep(LOOK.min(left));
+            progress.elapsed(Duration::from_nanos(self.clock.now().saturating_sub(start)), part);
+            let elapsed = shown.0.elapsed();
+            if elapsed >= SHOW {
+                let delivered = self.shared.read().delivered;
+                let rate = per_second(delivered - shown.1, elapsed.as_secs_f64());
+                progress.figures(rate, self.shared.take_recent());
+                shown = (Instant::now(), delivered);
+            }
+        }
+    }
+
+    fn edge(&self, server: Option<Process>) -> Edge {
+        Edge {
+            at: Instant::now(),
+            reading: self.shared.read(),
+            cpu: server.and_then(Process::cpu),
+            host: Host::now(),
+        }
+    }
+
+    /// Waits for late events, as long as the plan allows.
+    fn drain(&self, published: &[publisher::Outcome], interrupted: &AtomicBool) {
+        let mut sums = vec![0; self.plan.topics];
+        for outcome in published {
+            for (sum, count) in sums.iter_mut().zip(&outcome.published) {
+                *sum += count;
+            }
+        }
+        // After Ctrl-C nobody wants to wait, but what is on its way is not lost either.
+        let patience = if interrupted.load(Ordering::Relaxed) {
+            self.plan.drain.min(Duration::from_secs(1))
+        } else {
+            self.plan.drain
+        };
+        self.shared.drain(sums);
+        let began = Instant::now();
+        while !self.shared.read().complete && began.elapsed() < patience {
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn join(&mut self) -> anyhow::Result<Vec<subscribers::Outcome>> {
+        self.shared.stop();
+        let join = |thread: JoinHandle<anyhow::Result<subscribers::Outcome>>| {
+            thread.join().map_err(|_| anyhow!("a thread of subscribers panicked"))?
+        };
+        self.threads.drain(..).map(join).collect()
+    }
+}
+
+fn assemble(
+    plan: &Plan,
+    (first, last): &(Edge, Edge),
+    published: &[publisher::Outcome],
+    outcomes: &[subscribers::Outcome],
+) -> Report {
+    let mut all = latencies();
+    let mut totals = Totals::default();
+    let mut ended = BTreeMap::new();
+    for outcome in outcomes {
+        all.add(&outcome.latencies).expect("all histograms of a run have the same bounds");
+        totals.add(&outcome.totals);
+        merge(&mut ended, outcome.ended.clone());
+    }
+    let mut lag = latencies();
+    for outcome in published {
+        lag.add(&outcome.lag).expect("all histograms of a run have the same bounds");
+    }
+    let seconds = last.at.duration_since(first.at).as_secs_f64();
+    let delivered = last.reading.delivered - first.reading.delivered;
+    let idle = first.reading.idle.iter().zip(&last.reading.idle);
+    let busy = idle.map(|(first, last)| 100.0 - per_second(last - first, seconds) / 1e7);
+    let steal = first.host.zip(last.host).map(|(first, last)| last.steal_percent_since(first));
+    Report {
+        plan: PlanShown::from(plan),
+        usable: false,
+        objections: Vec::new(),
+        latency: LatencyShown::from(&all),
+        delivered,
+        delivered_per_second: per_second(delivered, seconds),
+        bytes_per_second: per_second(last.reading.bytes - first.reading.bytes, seconds),
+        totals,
+        publisher: PublisherShown {
+            planned: plan.schedule.events(),
+            published: published.iter().flat_map(|outcome| &outcome.published).sum(),
+            refused: published.iter().map(|outcome| outcome.refused).sum(),
+            problem: published.iter().find_map(|outcome| outcome.problem.clone()),
+            lag_p50: lag.value_at_quantile(0.5),
+            lag_p99: lag.value_at_quantile(0.99),
+        },
+        server: None,
+        busy_percent: busy.map(|busy| busy.clamp(0.0, 100.0)).collect(),
+        steal_percent: steal,
+        ended,
+        connect_seconds: 0.0,
+        measured_seconds: seconds,
+    }
+}
+
+fn merge(all: &mut BTreeMap<String, usize>, more: BTreeMap<String, usize>) {
+    for (reason, count) in more {
+        *all.entry(reason).or_default() += count;
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
+fn per_second(count: u64, seconds: f64) -> f64 {
+    count as f64 / seconds.max(1e-9)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
+fn ratio(value: u64, by: u64) -> f64 {
+    value as f64 / by.max(1) as f64
+}
