@@ -10,7 +10,9 @@ use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use topics::{HistoryLimits, Mailbox, Pattern, Registry, RegistryLimits, ShardId, TopicKind};
+use topics::{
+    Batch, HistoryLimits, Mailbox, Pattern, Registry, RegistryLimits, ShardId, TopicKind,
+};
 use wire::{Codec, CommandReader};
 
 use crate::clock::{Clock, millis};
@@ -280,10 +282,11 @@ impl Api for Broker {
 
     fn publish_line(&self, line: &mut [u8]) -> Result<(), Rejection> {
         let mut reader = CommandReader::new(self.topics_per_command);
+        let mut batch = Batch::new(Arc::clone(&self.registry));
         reader
             .read_publication(line, |publication| {
                 let (topic, data) = publication?;
-                publish(&self.registry, self.clock, topic, &data).map(drop)
+                publish(&mut batch, self.clock, topic, &data).map(drop)
             })
             .map_err(|rejection| refuse(&rejection))
     }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use feeds::{Feed, SimExchange, SimOptions, Update};
-use topics::{Registry, Topic};
+use topics::{Batch, Registry, Topic};
 use wire::Payload;
 
 use crate::clock::Clock;
@@ -58,7 +58,7 @@ impl FeedThread {
 
 struct Publisher<F> {
     feed: F,
-    registry: Arc<Registry>,
+    batch: Batch,
     clock: Clock,
     /// The topic of each channel, once it was published to.
     topics: Vec<Option<Arc<Topic>>>,
@@ -69,7 +69,7 @@ struct Publisher<F> {
 impl<F: Feed> Publisher<F> {
     fn new(feed: F, registry: Arc<Registry>, clock: Clock) -> Self {
         let topics = vec![None; feed.channels().len()];
-        Self { feed, registry, clock, topics, updates: Vec::new(), refused: 0 }
+        Self { feed, batch: Batch::new(registry), clock, topics, updates: Vec::new(), refused: 0 }
     }
 
     fn run(mut self, venue: &str, stopped: &mpsc::Receiver<Infallible>) {
@@ -104,14 +104,17 @@ impl<F: Feed> Publisher<F> {
             }
         }
         self.updates = updates;
+        self.batch.rouse();
     }
 
     fn publish_one(&mut self, channel: usize, event: market::Event) -> Result<(), wire::Rejection> {
         let topic = match &mut self.topics[channel] {
             Some(topic) => topic,
-            empty => empty.insert(self.registry.resolve(&self.feed.channels()[channel].topic)?),
+            empty => {
+                empty.insert(self.batch.registry().resolve(&self.feed.channels()[channel].topic)?)
+            }
         };
-        self.registry.publish(topic, Payload::Market(event), self.clock.wall())?;
+        self.batch.publish(topic, Payload::Market(event), self.clock.wall())?;
         Ok(())
     }
 }

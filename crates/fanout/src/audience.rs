@@ -38,7 +38,8 @@ impl Audience {
 
 impl Hub {
     /// The slot of `topic`, opened if there is none. `at_head` says where to begin reading if no
-    /// pattern of this shard covers the topic yet: at its latest event, or before its first.
+    /// pattern of this shard covers the topic yet: at its latest event, or before its first. A
+    /// topic that came back after it was retired has its first where it left off.
     pub(crate) fn open_slot(&mut self, topic: std::sync::Arc<Topic>, at_head: bool) -> SlotKey {
         if let Some(&slot) = self.slot_of.get(&topic.id()) {
             return slot;
@@ -46,7 +47,8 @@ impl Hub {
         let mut covering: SmallVec<[PatternKey; 4]> = SmallVec::new();
         self.patterns.for_each_match(topic.name(), |&pattern| covering.push(pattern));
         // A pattern that was here before the topic is due every event of it.
-        let position = if at_head && covering.is_empty() { topic.log().head() } else { 0 };
+        let at_head = at_head && covering.is_empty();
+        let position = if at_head { topic.log().head() } else { topic.start() };
         let key = SlotKey(self.slots.vacant_key() as u32);
         self.slot_of.insert(topic.id(), key);
         let slot = Slot { topic, position, audiences: SmallVec::new() };
@@ -172,11 +174,25 @@ impl Hub {
                     self.unlink(slot, key);
                 }
                 if unused {
-                    let entry = self.pattern_entries.remove(pattern.0 as usize);
-                    self.patterns.remove(&entry.pattern);
-                    self.registry.unwatch_pattern(self.shard, &entry.pattern);
+                    self.close_pattern(pattern);
                 }
             }
+        }
+    }
+
+    /// Forgets a pattern that nobody listens to any more. Topics it covers that have a slot are
+    /// let go with that; those that this hub never heard of are let go here.
+    pub(crate) fn close_pattern(&mut self, key: PatternKey) {
+        let entry = self.pattern_entries.remove(key.0 as usize);
+        self.patterns.remove(&entry.pattern);
+        let (slot_of, patterns) = (&self.slot_of, &self.patterns);
+        let unheard = self.registry.unwatch_pattern(self.shard, &entry.pattern, |topic| {
+            let mut wanted = slot_of.contains_key(&topic.id());
+            patterns.for_each_match(topic.name(), |_| wanted = true);
+            wanted
+        });
+        for topic in unheard {
+            self.registry.unwatch(self.shard, &topic);
         }
     }
 

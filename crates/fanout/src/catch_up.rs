@@ -85,9 +85,18 @@ impl Hub {
             backlog
                 .records
                 .insert(slot, Record { queued: true, ..Record::behind(record.cursor, 0) });
-            self.pull(slot);
-            let codec = self.subscribers[id.index()].codec;
-            let spent = self.serve_record(id, codec, slot, &mut record, room);
+            let topic = Arc::clone(&self.slots[slot.0 as usize].topic);
+            // One look at the log for both, or an event published between the two would come in
+            // the merged frame and then once more to those in step.
+            let mut log = topic.log();
+            let held = log.bytes();
+            let pulled = self.read(slot, &topic, &mut log);
+            let spent = self.serve_record(id, slot, &mut record, room, &topic, &mut log);
+            self.registry.account(held, log.bytes());
+            drop(log);
+            if let Some(pulled) = pulled {
+                self.hand_out(slot, pulled);
+            }
             room = room.saturating_sub(spent);
             self.settle(id, slot, record, now);
         }
@@ -117,23 +126,19 @@ impl Hub {
     fn serve_record(
         &mut self,
         id: SubscriberId,
-        codec: Codec,
         slot: SlotKey,
         record: &mut Record,
         room: usize,
+        topic: &Topic,
+        log: &mut Log,
     ) -> usize {
-        let topic = Arc::clone(&self.slots[slot.0 as usize].topic);
-        let before = self.turn.bytes.len();
-        let mut log = topic.log();
-        let held = log.bytes();
+        let codec = self.subscribers[id.index()].codec;
         let spent = match topic.merging() {
-            Merging::Never => self.serve_in_order(id, codec, slot, record, room, &topic, &mut log),
+            Merging::Never => self.serve_in_order(id, codec, slot, record, room, topic, log),
             Merging::Latest | Merging::Book => {
-                self.serve_merged(id, codec, slot, record, &topic, &mut log);
-                self.turn.bytes.len() - before
+                self.serve_merged(id, codec, slot, record, topic, log)
             }
         };
-        self.registry.account(held, log.bytes());
         record.reason = GapReason::Slow;
         spent
     }
@@ -146,24 +151,24 @@ impl Hub {
         record: &mut Record,
         topic: &Topic,
         log: &mut Log,
-    ) {
+    ) -> usize {
         let from = record.cursor + 1;
         let position = self.slots[slot.0 as usize].position;
-        if !record.needs_snapshot && from > position {
-            return;
-        }
+        let mut spent = 0;
         if !record.needs_snapshot {
+            if from > position {
+                return 0;
+            }
             let frame = match self.turn.shared.get(&(slot, codec, from, position, false)) {
                 Some(&frame) => Some(frame),
                 None => self.merged_frame(codec, slot, from, topic, log),
             };
-            if let Some(frame) = frame {
-                self.give(id, frame);
-                record.cursor = position;
-                return;
-            }
-            self.announce_gap(id, codec, topic, from, position, record.reason);
             record.cursor = position;
+            if let Some(frame) = frame {
+                return self.give(id, frame);
+            }
+            let content = Content::Gap { slot, from, seq: position, reason: record.reason };
+            spent += self.announce_gap(id, codec, topic, content);
         }
         let from = record.cursor + 1;
         record.needs_snapshot = false;
@@ -171,17 +176,15 @@ impl Hub {
         let frame = match self.turn.shared.get(&(slot, codec, from, position, true)) {
             Some(&frame) => frame,
             None => {
-                if log.latest_published().is_none() {
-                    return;
-                }
                 let content = Content::Snapshot { slot, from, seq: position };
-                let (frame, _) =
+                let (frame, known) =
                     self.turn.frame(content, |bytes| log.append_snapshot(topic, codec, bytes));
+                assert!(known, "{} had an event, so it has a state", topic.name());
                 self.turn.shared.insert((slot, codec, from, position, true), frame);
                 frame
             }
         };
-        self.give(id, frame);
+        spent + self.give(id, frame)
     }
 
     /// One frame for everything from `from` on, or `None` where the history does not reach.
@@ -223,9 +226,13 @@ impl Hub {
             let lost_to = log.oldest() - 1;
             let slow = record.reason == GapReason::Slow;
             if slow && self.on_slow_of(id.key, slot) == OnSlow::Disconnect {
-                self.closing.push((id, Close::SLOW));
+                let closing = &mut self.subscribers[id.index()].closing;
+                if !std::mem::replace(closing, true) {
+                    self.closing.push((id, Close::SLOW));
+                }
             }
-            spent += self.announce_gap(id, codec, topic, from, lost_to, record.reason);
+            let content = Content::Gap { slot, from, seq: lost_to, reason: record.reason };
+            spent += self.announce_gap(id, codec, topic, content);
             record.cursor = lost_to;
         }
         while record.cursor < position && spent < room {
@@ -241,32 +248,30 @@ impl Hub {
                     frame
                 }
             };
-            spent += self.turn.length(frame);
-            self.give(id, frame);
+            spent += self.give(id, frame);
             record.cursor = seq;
         }
         spent
     }
 
-    /// Tells one subscriber of events that will never come, and books them as dropped.
+    /// Tells one subscriber of events that will never come. They count as dropped once the gap
+    /// is written.
     fn announce_gap(
         &mut self,
         id: SubscriberId,
         codec: Codec,
         topic: &Topic,
-        from: u64,
-        to: u64,
-        reason: GapReason,
+        content: Content,
     ) -> usize {
+        let Content::Gap { from, seq: to, reason, .. } = content else { return 0 };
         let gap = Gap { topic: topic.name().as_str(), from, to, reason, epoch: None };
-        let (frame, ()) =
-            self.turn.frame(Content::Control, |bytes| message::append_gap(codec, bytes, gap));
-        self.give(id, frame);
-        self.ledger.dropped += to + 1 - from;
-        self.turn.length(frame)
+        let (frame, ()) = self.turn.frame(content, |bytes| message::append_gap(codec, bytes, gap));
+        self.give(id, frame)
     }
 
-    fn give(&mut self, id: SubscriberId, frame: FrameIndex) {
+    /// Gives one frame to one subscriber, and returns its length.
+    fn give(&mut self, id: SubscriberId, frame: FrameIndex) -> usize {
         self.turn.give(&mut self.subscribers[id.index()], id, frame, frame);
+        self.turn.length(frame)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use topics::Topic;
+use topics::{Log, Topic};
 use wire::Codec;
 
 use crate::hub::{Hub, SlotKey};
@@ -11,6 +11,12 @@ use crate::turn::{Content, FrameIndex};
 
 /// The frames of one pull for each codec that has somebody in step.
 type Runs = [Option<(FrameIndex, FrameIndex)>; Codec::ALL.len()];
+
+/// What was new in a topic: the first event, and the frames of all for those in step.
+pub(crate) struct Pulled {
+    first: u64,
+    runs: Runs,
+}
 
 impl Hub {
     /// Takes in what was published since the last turn, as much as one turn should hold.
@@ -30,6 +36,8 @@ impl Hub {
         topic.clear_dirty(self.shard);
         let slot = match self.slot_of.get(&topic.id()) {
             Some(&slot) => slot,
+            // Nobody was left who is due its events, and its successor is another topic.
+            None if topic.log().is_retired() => return,
             // New since its pattern was subscribed: every event of it is due.
             None => self.open_slot(topic, false),
         };
@@ -41,37 +49,45 @@ impl Hub {
     }
 
     /// Brings the slot's position to the topic's head and hands the events between to everyone
-    /// in step. Whoever is served from the history next is served up to that same position.
+    /// in step.
     pub(crate) fn pull(&mut self, slot: SlotKey) {
-        let (first, runs) = {
-            let topic = Arc::clone(&self.slots[slot.0 as usize].topic);
-            let wanted = self.codecs_in_step(slot);
-            let entry = &mut self.slots[slot.0 as usize];
-            let mut log = topic.log();
-            let (first, head) = (entry.position + 1, log.head());
-            if first > head {
-                return;
-            }
-            entry.position = head;
-            let mut runs: Runs = [None; Codec::ALL.len()];
-            // Where the history has outrun the whole shard, everyone is served from a cursor.
-            if log.oldest() <= first {
-                let before = log.bytes();
-                for codec in Codec::ALL.into_iter().filter(|codec| wanted[codec.index()]) {
-                    for seq in first..=head {
-                        let content = Content::Event { slot, from: seq, seq };
-                        let (frame, ()) = self.turn.frame(content, |bytes| {
-                            log.append_event(&topic, seq, codec, bytes);
-                        });
-                        let run = runs[codec.index()].get_or_insert((frame, frame));
-                        run.1 = frame;
-                    }
+        let topic = Arc::clone(&self.slots[slot.0 as usize].topic);
+        let mut log = topic.log();
+        let held = log.bytes();
+        let pulled = self.read(slot, &topic, &mut log);
+        self.registry.account(held, log.bytes());
+        // Publishers need not wait for the rest.
+        drop(log);
+        if let Some(pulled) = pulled {
+            self.hand_out(slot, pulled);
+        }
+    }
+
+    /// Reads what is new of the topic, encodes it for those in step, and sets the slot's position
+    /// to the head of `log`. What is returned must be handed out.
+    pub(crate) fn read(&mut self, slot: SlotKey, topic: &Topic, log: &mut Log) -> Option<Pulled> {
+        let wanted = self.codecs_in_step(slot);
+        let entry = &mut self.slots[slot.0 as usize];
+        let (first, head) = (entry.position + 1, log.head());
+        if first > head {
+            return None;
+        }
+        entry.position = head;
+        let mut runs: Runs = [None; Codec::ALL.len()];
+        // Where the history has outrun the whole shard, everyone is served from a cursor.
+        if log.oldest() <= first {
+            for codec in Codec::ALL.into_iter().filter(|codec| wanted[codec.index()]) {
+                for seq in first..=head {
+                    let content = Content::Event { slot, from: seq, seq };
+                    let (frame, ()) = self
+                        .turn
+                        .frame(content, |bytes| log.append_event(topic, seq, codec, bytes));
+                    let run = runs[codec.index()].get_or_insert((frame, frame));
+                    run.1 = frame;
                 }
-                self.registry.account(before, log.bytes());
             }
-            (first, runs)
-        };
-        self.hand_out(slot, first, runs);
+        }
+        Some(Pulled { first, runs })
     }
 
     fn codecs_in_step(&self, slot: SlotKey) -> [bool; Codec::ALL.len()] {
@@ -90,7 +106,7 @@ impl Hub {
 
     /// The innermost loop of the broker: no allocation, no lock, no reference count for each
     /// subscriber; one run of frames is noted, whatever the number of events.
-    fn hand_out(&mut self, slot: SlotKey, first: u64, runs: Runs) {
+    pub(crate) fn hand_out(&mut self, slot: SlotKey, Pulled { first, runs }: Pulled) {
         self.pulls += 1;
         let entry = &self.slots[slot.0 as usize];
         let merging = entry.topic.merging();
@@ -113,8 +129,10 @@ impl Hub {
                         (Some((from, to)), true) => self.turn.give(subscriber, id, from, to),
                         (run, _) => {
                             let behind = subscriber.record_mut(slot).is_some();
+                            // What waits already goes first, or it might wait for ever.
+                            let last = subscriber.blocked || subscriber.has_queue();
                             match run {
-                                Some((from, to)) if !behind && !subscriber.blocked => {
+                                Some((from, to)) if !behind && !last => {
                                     self.turn.give(subscriber, id, from, to);
                                 }
                                 _ if behind => {}

@@ -1,5 +1,6 @@
 //! From the turn's frames to a socket, and what is kept of those it did not take.
 
+use crate::Ledger;
 use crate::hub::Hub;
 use crate::subscriber::{NONE, Record, SubscriberId};
 use crate::turn::{Content, FrameIndex};
@@ -11,7 +12,8 @@ impl Hub {
         loop {
             let id = *self.turn.ready.get(self.turn.ready_done)?;
             self.turn.ready_done += 1;
-            if self.is_present(id) {
+            // One that was muted or lost frames again may stand here twice; done is done.
+            if self.is_present(id) && self.subscribers[id.index()].is_ready() {
                 return Some(id);
             }
         }
@@ -63,7 +65,7 @@ impl Hub {
     }
 
     /// Of `runs` the first `left` bytes were taken. The frame cut in half and all replies are kept
-    /// as bytes; for events and snapshots the cursor goes back.
+    /// as bytes; for events, snapshots and gaps the cursor goes back.
     fn keep_rest(&mut self, id: SubscriberId, runs: &[(FrameIndex, FrameIndex)], mut left: usize) {
         let mut untaken = Vec::new();
         for frame in runs.iter().flat_map(|&(first, last)| first..=last) {
@@ -82,32 +84,37 @@ impl Hub {
                 backlog.rest.extend_from_slice(bytes);
             }
         }
-        for content in untaken.into_iter().rev() {
+        // The latest first, so that the cursor ends before the earliest.
+        for &content in untaken.iter().rev() {
             self.put_back(id, content);
+        }
+        // Queued in the order in which they were given, or some topic might wait for ever.
+        if let Some(backlog) = &mut self.subscribers[id.index()].backlog {
+            for (slot, ..) in untaken.into_iter().filter_map(Content::events) {
+                backlog.enqueue(slot);
+            }
         }
     }
 
     /// A frame that the socket did not take: its events are pending again.
     fn put_back(&mut self, id: SubscriberId, content: Content) {
-        let (slot, from, seq, snapshot) = match content {
-            Content::Control => return,
-            Content::Event { slot, from, seq } => (slot, from, seq, false),
-            Content::Snapshot { slot, from, seq } => (slot, from, seq, true),
-        };
+        let Some((slot, from, seq)) = content.events() else { return };
         let Some(pace) = self.pace_of(id.key, slot) else {
             self.ledger.dropped += seq + 1 - from;
             return;
         };
-        let subscriber = &mut self.subscribers[id.index()];
-        if subscriber.record_mut(slot).is_none() {
-            subscriber.put_record(slot, Record::behind(from - 1, pace));
+        let backlog = self.subscribers[id.index()].backlog.get_or_insert_default();
+        let record = backlog.records.entry(slot).or_insert(Record::behind(from - 1, pace));
+        record.cursor = from - 1;
+        match content {
+            Content::Snapshot { .. } => record.needs_snapshot = true,
+            // The snapshot after a gap is only good after it.
+            Content::Gap { reason, .. } => {
+                record.reason = reason;
+                record.needs_snapshot = false;
+            }
+            Content::Event { .. } | Content::Control => {}
         }
-        let backlog = subscriber.backlog.get_or_insert_default();
-        if let Some(record) = backlog.records.get_mut(&slot) {
-            record.cursor = from - 1;
-            record.needs_snapshot |= snapshot;
-        }
-        backlog.enqueue(slot);
     }
 
     /// The socket takes more: what waited for that comes with the next [`Hub::catch_up`].
@@ -128,43 +135,43 @@ impl Hub {
         }
     }
 
-    /// The subscriber left with this turn's frames unwritten.
-    pub(crate) fn abandon_turn(&mut self, id: SubscriberId) {
-        let subscriber = &mut self.subscribers[id.index()];
-        let first_piece = std::mem::replace(&mut subscriber.first_piece, NONE);
-        subscriber.last_piece = NONE;
+    /// Takes back what the subscriber was given in this turn of topics that none of its
+    /// subscriptions covers any more.
+    pub(crate) fn withdraw_uncovered(&mut self, id: SubscriberId) {
+        let first_piece = self.subscribers[id.index()].first_piece;
+        let uncovered = |hub: &Self, frame: FrameIndex| {
+            let slot = hub.turn.frames[frame as usize].content.events().map(|(slot, ..)| slot);
+            slot.is_some_and(|slot| hub.pace_of(id.key, slot).is_none())
+        };
+        let frames = |(first, last)| first..=last;
+        if !self.turn.runs(first_piece).flat_map(frames).any(|frame| uncovered(self, frame)) {
+            return;
+        }
         let runs: Vec<_> = self.turn.runs(first_piece).collect();
         let subscriber = &mut self.subscribers[id.index()];
-        for frame in runs.iter().flat_map(|&(first, last)| first..=last) {
-            match self.turn.frames[frame as usize].content {
-                Content::Control => {
-                    let bytes = self.turn.slice(frame, frame);
-                    subscriber.backlog.get_or_insert_default().rest.extend_from_slice(bytes);
-                }
-                Content::Event { from, seq, .. } | Content::Snapshot { from, seq, .. } => {
+        (subscriber.first_piece, subscriber.last_piece) = (NONE, NONE);
+        for frame in runs.into_iter().flat_map(frames) {
+            if uncovered(self, frame) {
+                if let Some((_, from, seq)) = self.turn.frames[frame as usize].content.events() {
                     self.ledger.dropped += seq + 1 - from;
                 }
+            } else {
+                self.turn.give(&mut self.subscribers[id.index()], id, frame, frame);
             }
-        }
-        if !runs.is_empty() && !subscriber.blocked {
-            // Its replies are still to be written, and the run that made it ready is gone.
-            self.turn.ready.push(id);
         }
     }
 }
 
-fn count_written(ledger: &mut crate::Ledger, content: Content) {
+fn count_written(ledger: &mut Ledger, content: Content) {
     match content {
         Content::Control => {}
-        Content::Event { from, seq, .. } => {
-            ledger.delivered += 1;
-            ledger.merged += seq - from;
-        }
-        Content::Snapshot { from, seq, .. } => {
+        Content::Event { from, seq, .. } | Content::Snapshot { from, seq, .. } => {
+            // A snapshot may stand for no event at all.
             if from <= seq {
                 ledger.delivered += 1;
                 ledger.merged += seq - from;
             }
         }
+        Content::Gap { from, seq, .. } => ledger.dropped += seq + 1 - from,
     }
 }

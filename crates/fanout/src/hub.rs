@@ -143,14 +143,13 @@ impl Hub {
         if !self.is_present(id) {
             return;
         }
-        self.abandon_turn(id);
         let subscriber = &self.subscribers[id.index()];
         let mut left: Vec<AudienceKey> = subscriber.memberships.keys().copied().collect();
         left.sort_unstable();
         for audience in left {
             self.leave(id.key, audience);
         }
-        self.drop_uncovered_records(id.key);
+        self.drop_uncovered(id);
     }
 
     pub(crate) fn is_present(&self, id: SubscriberId) -> bool {
@@ -159,16 +158,22 @@ impl Hub {
             .is_some_and(|subscriber| subscriber.serial == id.serial && !subscriber.gone)
     }
 
-    /// Drops the records of `key` whose topics none of its subscriptions covers any more.
-    pub(crate) fn drop_uncovered_records(&mut self, key: u32) {
+    /// Drops what was coming of topics that none of the subscriptions covers any more, and lets
+    /// the rates of those left apply.
+    pub(crate) fn drop_uncovered(&mut self, id: SubscriberId) {
+        self.withdraw_uncovered(id);
+        let key = id.key;
         let Some(mut backlog) = self.subscribers[key as usize].backlog.take() else { return };
         let Backlog { records, queue, .. } = &mut *backlog;
         records.retain(|&slot, record| {
-            let covered = self.pace_of(key, slot).is_some();
-            if !covered {
-                self.ledger.dropped += self.slots[slot.0 as usize].position - record.cursor;
+            let pace = self.pace_of(key, slot);
+            match pace {
+                Some(pace) => record.interval = pace,
+                None => {
+                    self.ledger.dropped += self.slots[slot.0 as usize].position - record.cursor;
+                }
             }
-            covered
+            pace.is_some()
         });
         queue.retain(|slot| records.contains_key(slot));
         let subscriber = &mut self.subscribers[key as usize];
@@ -208,9 +213,12 @@ impl Hub {
         subscriber.rest().is_empty() && !subscriber.has_queue()
     }
 
-    /// Subscribers that must be closed, and why: they asked not to lose events, and did.
+    /// Subscribers that must be closed, and why: they asked not to lose events, and did. Each is
+    /// named once.
     pub fn take_closing(&mut self) -> Vec<(SubscriberId, Close)> {
-        std::mem::take(&mut self.closing)
+        let mut closing = std::mem::take(&mut self.closing);
+        closing.retain(|&(id, _)| self.is_present(id));
+        closing
     }
 
     /// True when there is work that no outside event will announce: begin another turn at once.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 use topics::{Filter, TopicName};
 use wire::command::{Id, Position, Subscribe};
@@ -12,7 +13,6 @@ use wire::{Code, Rejection};
 use crate::audience::Source;
 use crate::hub::{Hub, SlotKey};
 use crate::subscriber::{Record, SubscriberId};
-use crate::turn::Content;
 
 /// A filter that is open: what to join, and the topics it covers now.
 struct Opened {
@@ -36,7 +36,7 @@ impl Hub {
         self.check_count(id, &filters)?;
         self.check_rate(command, &filters)?;
         let resume = parse_resume(command, &filters)?;
-        let opened = self.open_all(&filters)?;
+        let opened = self.open_all(&filters, &resume)?;
 
         let mut begun: Vec<(SlotKey, bool)> = Vec::new();
         for &slot in opened.iter().flat_map(|opened| &opened.slots) {
@@ -85,11 +85,12 @@ impl Hub {
         if held.len() + filters.len() <= self.limits.subscriptions {
             return Ok(());
         }
-        let known = |filter: &&Filter| {
+        let new = |filter: &&Filter| {
             let source = self.source_of(filter);
-            source.and_then(|source| self.membership(id.key, source)).is_some()
+            source.and_then(|source| self.membership(id.key, source)).is_none()
         };
-        let count = held.len() + filters.len() - filters.iter().filter(known).count();
+        let new: FxHashSet<&Filter> = filters.iter().filter(new).collect();
+        let count = held.len() + new.len();
         if count <= self.limits.subscriptions {
             return Ok(());
         }
@@ -117,7 +118,11 @@ impl Hub {
         ))
     }
 
-    fn open_all(&mut self, filters: &[Filter]) -> Result<Vec<Opened>, Rejection> {
+    fn open_all(
+        &mut self,
+        filters: &[Filter],
+        resume: &[(TopicName, Position)],
+    ) -> Result<Vec<Opened>, Rejection> {
         let mut opened = Vec::with_capacity(filters.len());
         for filter in filters {
             match filter {
@@ -140,6 +145,21 @@ impl Hub {
                 }
             }
         }
+        // A topic under a pattern may be gone. Its subscriber must hear at once what that means
+        // for its position, not find out when the topic comes back.
+        for (name, _) in resume {
+            let slot = match self.registry.watch(self.shard, name) {
+                Ok(topic) => self.open_slot(topic, true),
+                Err(rejection) => {
+                    self.close_unjoined(&opened);
+                    return Err(rejection);
+                }
+            };
+            let covering = filters.iter().zip(&mut opened).find(|(filter, _)| filter.covers(name));
+            if let Some((_, opened)) = covering {
+                opened.slots.push(slot);
+            }
+        }
         Ok(opened)
     }
 
@@ -152,9 +172,7 @@ impl Hub {
                     .get(key.0 as usize)
                     .is_some_and(|entry| entry.audiences.is_empty());
                 if unused {
-                    let entry = self.pattern_entries.remove(key.0 as usize);
-                    self.patterns.remove(&entry.pattern);
-                    self.registry.unwatch_pattern(self.shard, &entry.pattern);
+                    self.close_pattern(key);
                 }
             }
             self.unheard.extend(&opened.slots);
@@ -240,16 +258,13 @@ impl Hub {
                 reason: GapReason::Restart,
                 epoch: Some(topic.epoch()),
             };
-            let (frame, ()) =
-                self.turn.frame(Content::Control, |bytes| message::append_gap(codec, bytes, gap));
-            let bytes = self.turn.slice(frame, frame).to_vec();
-            self.reply(id, |out| out.extend_from_slice(&bytes));
+            self.reply(id, |bytes| message::append_gap(codec, bytes, gap));
         }
         let needs_snapshot = merging.has_snapshot() && command.snapshot && head > 0;
         let subscriber = &mut self.subscribers[id.index()];
         if let Some(record) = subscriber.record_mut(slot) {
             record.needs_snapshot |= needs_snapshot;
-            record.interval = record.interval.min(pace);
+            record.interval = pace;
             if let Some(backlog) = &mut subscriber.backlog {
                 backlog.enqueue(slot);
             }
@@ -279,7 +294,7 @@ impl Hub {
                 self.leave(id.key, key);
             }
         }
-        self.drop_uncovered_records(id.key);
+        self.drop_uncovered(id);
         let codec = self.subscribers[id.index()].codec;
         self.reply(id, |bytes| message::append_unsubscribed(codec, bytes, command, topics));
         Ok(())
@@ -294,18 +309,12 @@ fn parse_resume(
     command: &Subscribe,
     filters: &[Filter],
 ) -> Result<Vec<(TopicName, Position)>, Rejection> {
-    let covers = |name: &TopicName| {
-        filters.iter().any(|filter| match filter {
-            Filter::Topic(topic) => topic == name,
-            Filter::Pattern(pattern) => pattern.matches(name),
-        })
-    };
     command
         .resume
         .iter()
         .map(|(topic, position)| {
             let name = TopicName::parse(topic)?;
-            if covers(&name) {
+            if filters.iter().any(|filter| filter.covers(&name)) {
                 return Ok((name, *position));
             }
             Err(Rejection::new(

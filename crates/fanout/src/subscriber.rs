@@ -41,6 +41,8 @@ pub(crate) struct Subscriber {
     pub(crate) catching_up: bool,
     /// Left during this turn; its room is free with the next.
     pub(crate) gone: bool,
+    /// Was named by `take_closing`, or is about to be.
+    pub(crate) closing: bool,
     /// The last distribution that reached it, so that overlapping subscriptions deliver once.
     pub(crate) last_pull: u64,
     /// First and last piece of this turn's frames that are its own.
@@ -108,6 +110,7 @@ impl Subscriber {
             blocked: false,
             catching_up: false,
             gone: false,
+            closing: false,
             last_pull: 0,
             first_piece: NONE,
             last_piece: NONE,
@@ -133,21 +136,28 @@ impl Subscriber {
         self.backlog.as_ref().map_or(&[], |backlog| &backlog.rest[backlog.rest_start..])
     }
 
+    /// Whether there is something to be written to its socket now.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.blocked && (self.first_piece != NONE || !self.rest().is_empty())
+    }
+
     /// Whether `catch_up` has something to do for it.
     pub(crate) fn has_queue(&self) -> bool {
         self.backlog.as_ref().is_some_and(|backlog| !backlog.queue.is_empty())
     }
 
-    /// Gives an empty backlog's memory back.
+    /// Gives the memory back of what is written, and of an empty backlog.
     pub(crate) fn tidy(&mut self) {
-        if let Some(backlog) = &mut self.backlog
-            && backlog.rest_start == backlog.rest.len()
-        {
+        let Some(backlog) = &mut self.backlog else { return };
+        if backlog.rest_start == backlog.rest.len() {
             backlog.rest = Vec::new();
             backlog.rest_start = 0;
             if backlog.records.is_empty() {
                 self.backlog = None;
             }
+        } else if backlog.rest_start > backlog.rest.len() / 2 {
+            // Else the rest of a socket that never takes all of it would grow for ever.
+            backlog.rest.drain(..std::mem::take(&mut backlog.rest_start));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 use wire::Codec;
+use wire::message::GapReason;
 
 use crate::hub::SlotKey;
 use crate::subscriber::{NONE, Subscriber, SubscriberId};
@@ -37,12 +38,27 @@ pub(crate) struct Frame {
 /// What a frame is, for the ledger and for those that did not take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// A reply, a gap, a close: to be kept until it is written.
+    /// A reply, a close: to be kept until it is written.
     Control,
     /// The events `from..=seq` of a topic.
     Event { slot: SlotKey, from: u64, seq: u64 },
     /// The state after `seq`, in place of the events `from..=seq`; of none when `from > seq`.
     Snapshot { slot: SlotKey, from: u64, seq: u64 },
+    /// The events `from..=seq` of a topic will never come. Not kept if it is not taken: until
+    /// then what came before it may have to be said again, and more may be lost.
+    Gap { slot: SlotKey, from: u64, seq: u64, reason: GapReason },
+}
+
+impl Content {
+    /// The topic, and the first and last event that the frame accounts for.
+    pub(crate) fn events(self) -> Option<(SlotKey, u64, u64)> {
+        match self {
+            Self::Control => None,
+            Self::Event { slot, from, seq }
+            | Self::Snapshot { slot, from, seq }
+            | Self::Gap { slot, from, seq, .. } => Some((slot, from, seq)),
+        }
+    }
 }
 
 /// A run of frames of one subscriber, and its next run.

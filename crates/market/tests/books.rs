@@ -1,5 +1,7 @@
 //! Books and their merging, against a naive model and against checksums computed by hand.
 
+#![expect(clippy::unwrap_used, reason = "a test's own literals parse")]
+
 use std::collections::BTreeMap;
 
 use market::{Book, BookDiff, BookError, BookSide, Decimal, Level, merge_diffs};

@@ -9,6 +9,7 @@
 //! - [`Registry`]: name to topic, creation, interest, bounds over all topics.
 //! - [`Topic`], [`Log`]: one topic's numbering, history and current state.
 
+mod batch;
 mod index;
 mod log;
 mod mailbox;
@@ -16,7 +17,9 @@ mod name;
 mod pattern;
 mod registry;
 mod topic;
+mod upkeep;
 
+pub use batch::Batch;
 pub use index::PatternIndex;
 pub use log::{HistoryLimits, Log, Merged};
 pub use mailbox::{Mailbox, Wake};

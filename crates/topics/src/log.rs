@@ -126,7 +126,9 @@ impl Log {
         self.entries.back().map(|entry| entry.published)
     }
 
-    pub(crate) fn is_retired(&self) -> bool {
+    /// True when the topic is out of the registry: nothing is ever added again.
+    #[must_use]
+    pub fn is_retired(&self) -> bool {
         self.retired
     }
 
@@ -164,27 +166,33 @@ impl Log {
         Ok(self.head)
     }
 
-    /// Forgets what the limits no longer allow. Where the latest event is the state, it stays.
+    /// Forgets what the limits no longer allow. The newest event goes by age alone: whoever is in
+    /// step must be able to read it. Where it is the state, it stays.
     pub(crate) fn trim(&mut self, now: Nanos, limits: &HistoryLimits) {
-        let (count, kept) = match self.merging {
-            Merging::Never => (limits.events, 0),
-            Merging::Latest | Merging::Book => (limits.merging_events.max(1), 1),
+        let count = match self.merging {
+            Merging::Never => limits.events.max(1),
+            Merging::Latest | Merging::Book => limits.merging_events.max(1),
         };
+        let kept = self.kept();
         while self.entries.len() > kept {
-            let oldest = &self.entries[0];
-            let over = self.entries.len() > count
-                || self.bytes > limits.bytes
-                || oldest.published.saturating_add(limits.age) < now;
-            if !over {
+            let crowded =
+                self.entries.len() > 1 && (self.entries.len() > count || self.bytes > limits.bytes);
+            let aged = self.entries[0].published.saturating_add(limits.age) < now;
+            if !crowded && !aged {
                 break;
             }
             self.forget_oldest();
         }
     }
 
+    /// How many of the newest events are never forgotten.
+    fn kept(&self) -> usize {
+        usize::from(self.merging.has_snapshot())
+    }
+
     /// Forgets the oldest events up to the one before `published`, for the bound over all topics.
     pub(crate) fn forget_before(&mut self, published: Nanos) {
-        let kept = usize::from(self.merging.has_snapshot());
+        let kept = self.kept();
         while self.entries.len() > kept && self.entries[0].published < published {
             self.forget_oldest();
         }
@@ -200,9 +208,10 @@ impl Log {
         }
     }
 
-    /// When each event held was published and how much it weighs, oldest first.
+    /// When each event that may be forgotten was published and how much it weighs, oldest first.
     pub(crate) fn weights(&self) -> impl Iterator<Item = (Nanos, usize)> {
-        self.entries.iter().map(|entry| (entry.published, entry.weight()))
+        let forgettable = self.entries.len().saturating_sub(self.kept());
+        self.entries.iter().take(forgettable).map(|entry| (entry.published, entry.weight()))
     }
 
     fn index(&self, seq: u64) -> usize {

@@ -32,15 +32,16 @@ impl Mailbox {
         Self { moved: Mutex::new(Vec::new()), wake: Box::new(wake) }
     }
 
-    pub(crate) fn put(&self, topic: &Arc<Topic>) {
-        let was_empty = {
-            let mut moved = self.moved.lock();
-            moved.push(Arc::clone(topic));
-            moved.len() == 1
-        };
-        if was_empty {
-            self.wake.wake();
-        }
+    /// Puts a topic in; true when the mailbox was empty, so that its owner must be roused.
+    pub(crate) fn put(&self, topic: &Arc<Topic>) -> bool {
+        let mut moved = self.moved.lock();
+        moved.push(Arc::clone(topic));
+        moved.len() == 1
+    }
+
+    /// Rouses the owner.
+    pub(crate) fn rouse(&self) {
+        self.wake.wake();
     }
 
     /// Swaps what came in against `empty`, which keeps its capacity in use.

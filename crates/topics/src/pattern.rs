@@ -32,6 +32,15 @@ impl Filter {
             TopicName::parse(text).map(Self::Topic)
         }
     }
+
+    /// Whether the topic called `name` is meant.
+    #[must_use]
+    pub fn covers(&self, name: &TopicName) -> bool {
+        match self {
+            Self::Topic(topic) => topic == name,
+            Self::Pattern(pattern) => pattern.matches(name),
+        }
+    }
 }
 
 impl Pattern {

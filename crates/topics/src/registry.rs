@@ -1,7 +1,7 @@
 //! The registry: name to topic, creation and retirement, interest of shards, publishing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use market::Nanos;
@@ -12,8 +12,7 @@ use wire::{Code, Payload, Rejection};
 use crate::index::NameIndex;
 use crate::topic::Merging;
 use crate::{
-    HistoryLimits, Log, Mailbox, Pattern, PatternIndex, ShardId, Topic, TopicId, TopicKind,
-    TopicName,
+    HistoryLimits, Mailbox, Pattern, PatternIndex, ShardId, Topic, TopicId, TopicKind, TopicName,
 };
 
 /// Bounds over all topics.
@@ -63,26 +62,27 @@ pub struct TopicInfo {
 /// All topics, shared by every thread.
 #[derive(Debug)]
 pub struct Registry {
-    limits: RegistryLimits,
+    pub(crate) limits: RegistryLimits,
     epoch: u64,
-    topics: DashMap<TopicName, Arc<Topic>, FxBuildHasher>,
+    pub(crate) topics: DashMap<TopicName, Arc<Topic>, FxBuildHasher>,
     // Creation, retirement and pattern interest take this lock; publishing and exact look-ups
     // never do.
-    index: Mutex<Index>,
+    pub(crate) index: Mutex<Index>,
     mailboxes: Vec<Mailbox>,
     created: AtomicU32,
-    unpublished: AtomicUsize,
-    history_bytes: AtomicUsize,
+    pub(crate) unpublished: AtomicUsize,
+    // Signed: threads account for what they did in any order, so it may dip below zero.
+    pub(crate) history_bytes: AtomicI64,
 }
 
 #[derive(Debug, Default)]
-struct Index {
-    names: NameIndex<Arc<Topic>>,
+pub(crate) struct Index {
+    pub(crate) names: NameIndex<Arc<Topic>>,
     /// For each pattern the shards that have subscribers for it, a bit each.
     patterns: PatternIndex<u64>,
     latest_only: PatternIndex<()>,
     /// Where the numbering of retired topics goes on, should they come back in this epoch.
-    numbering: FxHashMap<TopicName, u64>,
+    pub(crate) numbering: FxHashMap<TopicName, u64>,
 }
 
 impl Registry {
@@ -106,7 +106,7 @@ impl Registry {
             mailboxes,
             created: AtomicU32::new(0),
             unpublished: AtomicUsize::new(0),
-            history_bytes: AtomicUsize::new(0),
+            history_bytes: AtomicI64::new(0),
         }
     }
 
@@ -134,7 +134,7 @@ impl Registry {
     /// Bytes of all histories.
     #[must_use]
     pub fn history_bytes(&self) -> usize {
-        self.history_bytes.load(Ordering::Relaxed)
+        self.history_bytes.load(Ordering::Relaxed).max(0) as usize
     }
 
     /// The topic called `name`, if it exists.
@@ -218,14 +218,28 @@ impl Registry {
         covered
     }
 
-    /// `shard` has no subscriber for `pattern` any more.
-    pub fn unwatch_pattern(&self, shard: ShardId, pattern: &Pattern) {
+    /// `shard` has no subscriber for `pattern` any more. Returns the topics it covers that are not
+    /// `wanted` by the shard for another reason: [`Registry::unwatch`] them.
+    #[must_use]
+    pub fn unwatch_pattern(
+        &self,
+        shard: ShardId,
+        pattern: &Pattern,
+        mut wanted: impl FnMut(&Topic) -> bool,
+    ) -> Vec<Arc<Topic>> {
         let mut index = self.index.lock();
         let shards = index.patterns.get_or_insert_with(pattern, || 0);
         *shards &= !shard.bit();
         if *shards == 0 {
             index.patterns.remove(pattern);
         }
+        let mut unwanted = Vec::new();
+        index.names.for_each_match(pattern, |topic| {
+            if !wanted(topic) {
+                unwanted.push(Arc::clone(topic));
+            }
+        });
+        unwanted
     }
 
     /// `shard` has no subscriber for `topic` any more. A topic that nobody ever published to goes
@@ -234,33 +248,6 @@ impl Registry {
         let mut index = self.index.lock();
         topic.remove_interest(shard);
         self.retire_if(&mut index, topic, |log| log.head() == 0);
-    }
-
-    fn retire_if(
-        &self,
-        index: &mut Index,
-        topic: &Topic,
-        unused: impl FnOnce(&Log) -> bool,
-    ) -> bool {
-        if topic.has_interest() {
-            return false;
-        }
-        let mut log = topic.log();
-        let head = log.head();
-        let room = head == 0 || index.numbering.len() < self.limits.topics;
-        if log.is_retired() || !room || !unused(&log) {
-            return false;
-        }
-        log.retire();
-        drop(log);
-        if head == 0 {
-            self.unpublished.fetch_sub(1, Ordering::Relaxed);
-        } else {
-            index.numbering.insert(topic.name().clone(), head);
-        }
-        self.topics.remove(topic.name());
-        index.names.remove(topic.name());
-        true
     }
 
     /// Tells this run's numbering from that of any other; the same for all topics.
@@ -322,6 +309,18 @@ impl Registry {
         payload: Payload,
         now: Nanos,
     ) -> Result<Published, Rejection> {
+        let (published, asleep) = self.append(topic, payload, now)?;
+        self.rouse(asleep);
+        Ok(published)
+    }
+
+    /// Publishes without rousing anyone; says which shards must be, a bit each.
+    pub(crate) fn append(
+        &self,
+        topic: &mut Arc<Topic>,
+        payload: Payload,
+        now: Nanos,
+    ) -> Result<(Published, u64), Rejection> {
         let seq = loop {
             let mut log = topic.log();
             if log.is_retired() {
@@ -330,89 +329,22 @@ impl Registry {
                 continue;
             }
             let before = log.bytes();
-            let seq = log.append(payload, now, &self.limits.history)?;
+            let appended = log.append(payload, now, &self.limits.history);
             let after = log.bytes();
             drop(log);
             self.account(before, after);
-            break seq;
+            break appended.inspect_err(|_| self.retire_unpublished(topic))?;
         };
         if seq == 1 {
             self.unpublished.fetch_sub(1, Ordering::Relaxed);
         }
         let mut shards = topic.mark_dirty();
+        let mut asleep = 0;
         while shards != 0 {
-            self.mailboxes[shards.trailing_zeros() as usize].put(topic);
+            let shard = shards.trailing_zeros();
+            asleep |= u64::from(self.mailboxes[shard as usize].put(topic)) << shard;
             shards &= shards - 1;
         }
-        Ok(Published { epoch: topic.epoch(), seq })
-    }
-
-    /// Keeps the sum over all topics in step with a log that was read or written.
-    pub fn account(&self, before: usize, after: usize) {
-        if after >= before {
-            self.history_bytes.fetch_add(after - before, Ordering::Relaxed);
-        } else {
-            self.history_bytes.fetch_sub(before - after, Ordering::Relaxed);
-        }
-    }
-
-    /// True when the histories together hold more than they may.
-    #[must_use]
-    pub fn is_over_budget(&self) -> bool {
-        self.history_bytes() > self.limits.history_bytes
-    }
-
-    /// Forgets what has grown too old, retires topics that hold nothing and have no subscriber,
-    /// and brings all histories together under their bound, oldest events first. Returns how many
-    /// topics were retired. Called at intervals, and soon when [`Registry::is_over_budget`].
-    pub fn sweep(&self, now: Nanos) -> usize {
-        let topics: Vec<Arc<Topic>> = self.topics.iter().map(|entry| Arc::clone(&entry)).collect();
-        let mut retired = 0;
-        for topic in &topics {
-            let (before, after, unused) = {
-                let mut log = topic.log();
-                let before = log.bytes();
-                log.trim(now, &self.limits.history);
-                let unused = log.is_empty() && log.head() > 0;
-                (before, log.bytes(), unused)
-            };
-            self.account(before, after);
-            if unused && topic.merging() == Merging::Never && !topic.has_interest() {
-                let mut index = self.index.lock();
-                retired += usize::from(self.retire_if(&mut index, topic, Log::is_empty));
-            }
-        }
-        if self.is_over_budget() {
-            self.forget_oldest(&topics);
-        }
-        retired
-    }
-
-    fn forget_oldest(&self, topics: &[Arc<Topic>]) {
-        // An eighth below the bound, so that the next sweep is not due at once.
-        let target = self.limits.history_bytes / 8 * 7;
-        let mut surplus = self.history_bytes().saturating_sub(target);
-        let mut ages: Vec<(Nanos, usize)> = Vec::new();
-        for topic in topics {
-            ages.extend(topic.log().weights());
-        }
-        ages.sort_unstable_by_key(|&(published, _)| published);
-        let mut cutoff = 0;
-        for (published, weight) in ages {
-            if surplus == 0 {
-                break;
-            }
-            surplus = surplus.saturating_sub(weight);
-            cutoff = published.saturating_add(1);
-        }
-        for topic in topics {
-            let (before, after) = {
-                let mut log = topic.log();
-                let before = log.bytes();
-                log.forget_before(cutoff);
-                (before, log.bytes())
-            };
-            self.account(before, after);
-        }
+        Ok((Published { epoch: topic.epoch(), seq }, asleep))
     }
 }

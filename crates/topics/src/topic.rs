@@ -78,6 +78,7 @@ pub struct Topic {
     kind: TopicKind,
     merging: Merging,
     epoch: u64,
+    start: u64,
     interest: AtomicU64,
     dirty: AtomicU64,
     log: Mutex<Log>,
@@ -99,6 +100,7 @@ impl Topic {
             kind,
             merging,
             epoch,
+            start: head,
             interest: AtomicU64::new(0),
             dirty: AtomicU64::new(0),
             log: Mutex::new(Log::new(merging, head)),
@@ -133,6 +135,13 @@ impl Topic {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The number before that of its first event: 0, or where a retired topic of the same name
+    /// left off.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.start
     }
 
     /// The log, locked. Hold it for no longer than one read or copy takes.

@@ -33,7 +33,8 @@ impl Serialize for JsonText {
     /// Writes the value itself, whatever the format; not as a string.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut source = serde_json::Deserializer::from_str(&self.0);
-        // The depth was bounded by the parser that accepted the text.
+        // The depth was bounded by the parser that accepted the text; serde's own bound is lower.
+        source.disable_recursion_limit();
         serde_transcode::transcode(&mut source, serializer)
     }
 }

@@ -14,6 +14,7 @@ mod codec;
 pub mod command;
 mod data_in;
 mod data_out;
+mod fields;
 mod frame;
 mod json;
 pub mod message;

@@ -3,6 +3,8 @@
 //! A frame from the server is not masked, so one encoding of a message serves every socket of
 //! its codec.
 
+use std::io::{self, Write};
+
 use market::{Book, Nanos, Stamps};
 use serde::Serialize;
 
@@ -215,8 +217,14 @@ fn append(codec: Codec, buffer: &mut Vec<u8>, message: &Message<'_>) {
 pub fn append_event(codec: Codec, buffer: &mut Vec<u8>, head: EventHead<'_>, payload: &Payload) {
     let merged = head.seq - head.from + 1;
     if let (Codec::Json, Payload::Json(text)) = (codec, payload) {
-        // Opaque text goes out as it came in; a serializer would have to parse it first.
-        append_opaque_event(buffer, head, merged, text.as_str());
+        let EventHead { topic, seq, from, published } = head;
+        append_opaque(buffer, "event", topic, text.as_str(), |out| {
+            write!(out, ",\"seq\":{seq},\"ts\":\"{published}\"")?;
+            if merged > 1 {
+                write!(out, ",\"from\":{from},\"merged\":{merged}")?;
+            }
+            Ok(())
+        });
         return;
     }
     let message = Message::Event {
@@ -230,16 +238,19 @@ pub fn append_event(codec: Codec, buffer: &mut Vec<u8>, head: EventHead<'_>, pay
     append(codec, buffer, &message);
 }
 
-fn append_opaque_event(buffer: &mut Vec<u8>, head: EventHead<'_>, merged: u64, data: &str) {
-    use std::io::Write;
+/// Opaque text goes out as it came in, digit for digit; a serializer would have to parse it first.
+fn append_opaque(
+    buffer: &mut Vec<u8>,
+    op: &str,
+    topic: &str,
+    data: &str,
+    fields: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+) {
     frame::append(buffer, Opcode::Text, |out| {
-        let mut write = || -> std::io::Result<()> {
-            out.extend_from_slice(b"{\"op\":\"event\",\"topic\":");
-            serde_json::to_writer(&mut *out, head.topic)?;
-            write!(out, ",\"seq\":{},\"ts\":\"{}\"", head.seq, head.published)?;
-            if merged > 1 {
-                write!(out, ",\"from\":{},\"merged\":{merged}", head.from)?;
-            }
+        let write = || -> io::Result<()> {
+            write!(out, "{{\"op\":\"{op}\",\"topic\":")?;
+            serde_json::to_writer(&mut *out, topic)?;
+            fields(out)?;
             out.extend_from_slice(b",\"data\":");
             out.extend_from_slice(data.as_bytes());
             out.push(b'}');
@@ -256,6 +267,13 @@ pub fn append_snapshot(
     head: SnapshotHead<'_>,
     payload: &Payload,
 ) {
+    if let (Codec::Json, Payload::Json(text)) = (codec, payload) {
+        let SnapshotHead { topic, epoch, seq, published } = head;
+        append_opaque(buffer, "snapshot", topic, text.as_str(), |out| {
+            write!(out, ",\"epoch\":\"{epoch}\",\"seq\":{seq},\"ts\":\"{published}\"")
+        });
+        return;
+    }
     snapshot(codec, buffer, head, DataOut::Payload(payload));
 }
 
@@ -271,7 +289,6 @@ pub fn append_book_snapshot(
 }
 
 fn snapshot(codec: Codec, buffer: &mut Vec<u8>, head: SnapshotHead<'_>, data: DataOut<'_>) {
-    // Opaque JSON inside a snapshot takes the slow way through the serializer: it is rare.
     let message = Message::Snapshot {
         topic: head.topic,
         epoch: head.epoch,

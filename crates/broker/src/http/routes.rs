@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http_body_util::Full;
 use fastwebsockets::upgrade::is_upgrade_request;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Request, StatusCode};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fanout::{Hub, SubscriberId};
-use topics::{Registry, TopicKind};
+use topics::{Batch, Registry, TopicKind};
 use wire::command::{BadCommand, Data};
 use wire::{Codec, Command, CommandReader, Payload, Rejection, message};
 
@@ -14,7 +14,7 @@ use crate::clock::Clock;
 /// Carries out commands of protocol v1.
 #[derive(Debug)]
 pub struct CommandService {
-    registry: Arc<Registry>,
+    batch: Batch,
     reader: CommandReader,
     clock: Clock,
 }
@@ -23,7 +23,7 @@ impl CommandService {
     /// A service that takes at most `topics_max` topics in one command.
     #[must_use]
     pub fn new(registry: Arc<Registry>, topics_max: usize, clock: Clock) -> Self {
-        Self { registry, reader: CommandReader::new(topics_max), clock }
+        Self { batch: Batch::new(registry), reader: CommandReader::new(topics_max), clock }
     }
 }
 
@@ -41,10 +41,10 @@ impl Service for CommandService {
             }
             _ => return Verdict::Close(wrong_type(codec)),
         };
-        let (registry, clock) = (&self.registry, self.clock);
+        let (batch, clock) = (&mut self.batch, self.clock);
         let refused = self.reader.read(codec, bytes, |command| {
             let command = command?;
-            carry_out(hub, registry, clock, from, codec, command)
+            carry_out(hub, batch, clock, from, codec, command)
         });
         match refused {
             Ok(()) => Verdict::Continue,
@@ -54,11 +54,15 @@ impl Service for CommandService {
             }
         }
     }
+
+    fn messages_done(&mut self) {
+        self.batch.rouse();
+    }
 }
 
 fn carry_out(
     hub: &mut Hub,
-    registry: &Registry,
+    batch: &mut Batch,
     clock: Clock,
     from: SubscriberId,
     codec: Codec,
@@ -71,7 +75,7 @@ fn carry_out(
         Command::Unsubscribe { id, topics } => hub
             .unsubscribe(from, id.as_ref(), &topics)
             .map_err(|rejection| BadCommand { id, rejection }),
-        Command::Publish { id, topic, data } => match publish(registry, clock, topic, &data) {
+        Command::Publish { id, topic, data } => match publish(batch, clock, topic, &data) {
             Ok((epoch, seq)) => {
                 if let Some(id) = id {
                     hub.reply(from, |out| {
@@ -92,7 +96,7 @@ fn carry_out(
 
 /// Publishes `data` to `topic`, checked if the topic is one of market data. Returns epoch and seq.
 pub(crate) fn publish(
-    registry: &Registry,
+    batch: &mut Batch,
     clock: Clock,
     topic: &str,
     data: &Data<'_>,
@@ -103,7 +107,7 @@ pub(crate) fn publish(
         TopicKind::Market(kind) => Payload::Market(data.market(kind, now)?),
         TopicKind::Generic => Payload::Json(data.opaque()),
     };
-    let mut topic: Arc<_> = registry.resolve(topic)?;
-    let published = registry.publish(&mut topic, payload, now)?;
+    let mut topic: Arc<_> = batch.registry().resolve(topic)?;
+    let published = batch.publish(&mut topic, payload, now)?;
     Ok((published.epoch, published.seq))
 }

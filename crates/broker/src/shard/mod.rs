@@ -60,6 +60,9 @@ pub trait Service: Send + 'static {
         codec: Codec,
         message: Message<'_>,
     ) -> Verdict;
+
+    /// All messages that have come in were given; what was put off may be done now.
+    fn messages_done(&mut self) {}
 }
 
 /// Bounds of one shard's connections. Times in milliseconds.

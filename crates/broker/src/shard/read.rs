@@ -32,6 +32,7 @@ impl<S: Service> EventLoop<S> {
                 self.read(id);
             }
         }
+        self.service.messages_done();
     }
 
     fn read(&mut self, id: SubscriberId) {
