@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use topics::{Log, Merged, Merging, Topic};
+use topics::{Form, Log, Merged, Merging, Topic};
 use wire::Codec;
 use wire::close::Close;
 use wire::command::OnSlow;
@@ -13,7 +13,7 @@ use wire::message::{self, Gap, GapReason};
 use crate::Millis;
 use crate::hub::{Hub, Paced, SlotKey};
 use crate::subscriber::{Record, SubscriberId};
-use crate::turn::{Content, FrameIndex};
+use crate::turn::{Content, FrameIndex, SharedForm};
 
 impl Hub {
     /// Queues the rate-limited records whose interval is over at `now`.
@@ -159,9 +159,13 @@ impl Hub {
             if from > position {
                 return 0;
             }
-            let frame = match self.turn.shared.get(&(slot, codec, from, position, false)) {
+            // A client that comes back asked for what it missed, not for the state.
+            let returning = record.reason == GapReason::History;
+            let form = if returning { Form::Event } else { Form::Shortest };
+            let shared = SharedForm::Events(form);
+            let frame = match self.turn.shared.get(&(slot, codec, from, position, shared)) {
                 Some(&frame) => Some(frame),
-                None => self.merged_frame(codec, slot, from, topic, log),
+                None => self.merged_frame(codec, slot, from, form, topic, log),
             };
             record.cursor = position;
             if let Some(frame) = frame {
@@ -173,14 +177,15 @@ impl Hub {
         let from = record.cursor + 1;
         record.needs_snapshot = false;
         record.cursor = position;
-        let frame = match self.turn.shared.get(&(slot, codec, from, position, true)) {
+        let frame = match self.turn.shared.get(&(slot, codec, from, position, SharedForm::Snapshot))
+        {
             Some(&frame) => frame,
             None => {
                 let content = Content::Snapshot { slot, from, seq: position };
                 let (frame, known) =
                     self.turn.frame(content, |bytes| log.append_snapshot(topic, codec, bytes));
                 assert!(known, "{} had an event, so it has a state", topic.name());
-                self.turn.shared.insert((slot, codec, from, position, true), frame);
+                self.turn.shared.insert((slot, codec, from, position, SharedForm::Snapshot), frame);
                 frame
             }
         };
@@ -193,17 +198,18 @@ impl Hub {
         codec: Codec,
         slot: SlotKey,
         from: u64,
+        form: Form,
         topic: &Topic,
         log: &mut Log,
     ) -> Option<FrameIndex> {
         let seq = self.slots[slot.0 as usize].position;
-        let content = match log.append_merged(topic, from, codec, &mut self.turn.bytes) {
+        let content = match log.append_merged(topic, from, codec, form, &mut self.turn.bytes) {
             Merged::Unreachable => return None,
             Merged::Snapshot => Content::Snapshot { slot, from, seq },
             Merged::Event => Content::Event { slot, from, seq },
         };
         let (frame, ()) = self.turn.frame(content, |_| {});
-        self.turn.shared.insert((slot, codec, from, seq, false), frame);
+        self.turn.shared.insert((slot, codec, from, seq, SharedForm::Events(form)), frame);
         Some(frame)
     }
 
@@ -237,14 +243,22 @@ impl Hub {
         }
         while record.cursor < position && spent < room {
             let seq = record.cursor + 1;
-            let frame = match self.turn.shared.get(&(slot, codec, seq, seq, false)) {
+            let frame = match self.turn.shared.get(&(
+                slot,
+                codec,
+                seq,
+                seq,
+                SharedForm::Events(Form::Event),
+            )) {
                 Some(&frame) => frame,
                 None => {
                     let content = Content::Event { slot, from: seq, seq };
                     let (frame, ()) = self
                         .turn
                         .frame(content, |bytes| log.append_event(topic, seq, codec, bytes));
-                    self.turn.shared.insert((slot, codec, seq, seq, false), frame);
+                    self.turn
+                        .shared
+                        .insert((slot, codec, seq, seq, SharedForm::Events(Form::Event)), frame);
                     frame
                 }
             };

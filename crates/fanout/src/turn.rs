@@ -1,6 +1,7 @@
 //! One turn's frames, each encoded once, and which run of them belongs to which subscriber.
 
 use rustc_hash::FxHashMap;
+use topics::Form;
 use wire::Codec;
 use wire::message::GapReason;
 
@@ -24,8 +25,17 @@ pub(crate) struct Turn {
 
 pub(crate) type FrameIndex = u32;
 
-/// A frame that several may want: which topic, codec, first and last event, whether a snapshot.
-pub(crate) type SharedKey = (SlotKey, Codec, u64, u64, bool);
+/// A frame that several may want: which topic, codec, first and last event, and in what form.
+pub(crate) type SharedKey = (SlotKey, Codec, u64, u64, SharedForm);
+
+/// What a shared frame may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum SharedForm {
+    /// An event, or several as one in this form.
+    Events(Form),
+    /// A snapshot.
+    Snapshot,
+}
 
 /// One encoded frame.
 #[derive(Debug, Clone, Copy)]

@@ -21,7 +21,7 @@ mod upkeep;
 
 pub use batch::Batch;
 pub use index::PatternIndex;
-pub use log::{HistoryLimits, Log, Merged};
+pub use log::{Form, HistoryLimits, Log, Merged};
 pub use mailbox::{Mailbox, Wake};
 pub use name::{NameError, TopicKind, TopicName};
 pub use pattern::{Filter, Pattern};

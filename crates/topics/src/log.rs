@@ -253,6 +253,7 @@ impl Log {
         topic: &Topic,
         from: u64,
         codec: Codec,
+        form: Form,
         buffer: &mut Vec<u8>,
     ) -> Merged {
         assert!(self.merging.has_snapshot(), "the events of {} may not be merged", topic.name());
@@ -282,7 +283,7 @@ impl Log {
             });
         let checksum = diffs.clone().next_back().map_or(0, |(_, checksum)| checksum);
         match merge_diffs(diffs.map(|(diff, _)| diff)) {
-            Some(merged) if !self.snapshot_is_shorter(&merged) => {
+            Some(merged) if form == Form::Event || !self.snapshot_is_shorter(&merged) => {
                 message::append_event(codec, buffer, head, &Payload::Book(merged, checksum));
                 Merged::Event
             }
@@ -316,6 +317,15 @@ impl Log {
         }
         true
     }
+}
+
+/// In what form a run of events may be given as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// As one event.
+    Event,
+    /// As one event or as a snapshot, whichever is shorter.
+    Shortest,
 }
 
 /// How [`Log::append_merged`] bridged a run of events.

@@ -8,7 +8,8 @@ use std::thread;
 
 use market::{Decimal, Event, Quote, QuoteSide, Stamps};
 use topics::{
-    HistoryLimits, Mailbox, Pattern, Published, Registry, RegistryLimits, ShardId, Topic, TopicName,
+    Form, HistoryLimits, Mailbox, Pattern, Published, Registry, RegistryLimits, ShardId, Topic,
+    TopicName,
 };
 use wire::command::Command;
 use wire::{Code, Codec, CommandReader, JsonText, Payload};
@@ -345,7 +346,7 @@ fn a_merge_is_the_latest_whatever_the_history_still_holds() {
     }
     let topic: Arc<Topic> = registry.get("quote.v.x").unwrap();
     let mut frame = Vec::new();
-    let merged = topic.log().append_merged(&topic, 2, Codec::Json, &mut frame);
+    let merged = topic.log().append_merged(&topic, 2, Codec::Json, Form::Shortest, &mut frame);
     assert_eq!(merged, topics::Merged::Event);
     let text = std::str::from_utf8(&frame[4..]).unwrap();
     assert!(text.contains(r#""from":2,"merged":4"#), "{text}");
