@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use broker::Clock;
-use broker::http::{self, Api, Rejection};
+use broker::http::{self, Api, LinePublisher, Rejection};
 use broker::shard::{
     ConnectionLimits, Inbox, Message, NewConnection, Service, Shard, ShardSettings, Verdict,
 };
@@ -45,6 +45,15 @@ fn nothing_here() -> Rejection {
     Rejection { code: "not_here", message: "this server only echoes, on /ws".to_owned() }
 }
 
+/// Publishes nothing.
+struct Nothing;
+
+impl LinePublisher for Nothing {
+    fn publish_line(&mut self, _line: &mut [u8]) -> Result<(), Rejection> {
+        Err(nothing_here())
+    }
+}
+
 impl Api for Front {
     fn draining(&self) -> bool {
         false
@@ -54,8 +63,8 @@ impl Api for Front {
         Err(nothing_here())
     }
 
-    fn publish_line(&self, _line: &mut [u8]) -> Result<(), Rejection> {
-        Err(nothing_here())
+    fn publisher(&self) -> impl LinePublisher {
+        Nothing
     }
 
     async fn metrics(&self) -> String {
@@ -90,7 +99,7 @@ async fn main() -> std::io::Result<()> {
     let settings = ShardSettings { hub: HubLimits::default(), connections, clock: Clock::start() };
     let shard = Shard::start(ShardId::new(0), (inbox, owner), registry, settings, Echo)?;
     let front = Arc::new(Front { inbox: shard.inbox().clone() });
-    println!("echoing on ws://{address}");
+    println!("echoing on ws://{}", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
         let front = Arc::clone(&front);

@@ -19,7 +19,7 @@ use crate::clock::{Clock, millis};
 use crate::config::Config;
 use crate::feed::FeedThread;
 use crate::housekeeping::Housekeeping;
-use crate::http::{self, Api, Rejection};
+use crate::http::{self, Api, LinePublisher, Rejection};
 use crate::metrics;
 use crate::shard::{
     CommandService, ConnectionLimits, Inbox, NewConnection, Shard, ShardSettings, publish,
@@ -242,6 +242,25 @@ async fn accept(
     while tasks.join_next().await.is_some() {}
 }
 
+/// The lines of one HTTP request.
+struct Lines {
+    reader: CommandReader,
+    batch: Batch,
+    clock: Clock,
+}
+
+impl LinePublisher for Lines {
+    fn publish_line(&mut self, line: &mut [u8]) -> Result<(), Rejection> {
+        let Self { reader, batch, clock } = self;
+        reader
+            .read_publication(line, |publication| {
+                let (topic, data) = publication?;
+                publish(batch, *clock, topic, &data).map(drop)
+            })
+            .map_err(|rejection| refuse(&rejection))
+    }
+}
+
 #[derive(Serialize)]
 struct TopicLine<'a> {
     topic: &'a str,
@@ -280,15 +299,12 @@ impl Api for Broker {
         })
     }
 
-    fn publish_line(&self, line: &mut [u8]) -> Result<(), Rejection> {
-        let mut reader = CommandReader::new(self.topics_per_command);
-        let mut batch = Batch::new(Arc::clone(&self.registry));
-        reader
-            .read_publication(line, |publication| {
-                let (topic, data) = publication?;
-                publish(&mut batch, self.clock, topic, &data).map(drop)
-            })
-            .map_err(|rejection| refuse(&rejection))
+    fn publisher(&self) -> impl LinePublisher {
+        Lines {
+            reader: CommandReader::new(self.topics_per_command),
+            batch: Batch::new(Arc::clone(&self.registry)),
+            clock: self.clock,
+        }
     }
 
     async fn metrics(&self) -> String {

@@ -8,7 +8,7 @@
 //! - [`http`]: the one listener: handshakes, publishing, topics, metrics, the page.
 //! - [`ws`]: WebSocket bytes from clients, turned into messages, under every rule of RFC 6455.
 //! - [`shard`]: one thread's sockets and its hub.
-//! - [`feed`]: threads that run the feeds and publish what they give.
+//! - `feed`: threads that run the feeds and publish what they give.
 //! - [`commands`]: the clients `tickwire sub`, `pub` and `topics`.
 
 pub mod app;

@@ -202,21 +202,44 @@ fn code(source: &str) -> impl Iterator<Item = (usize, &str)> {
         .filter(|(_, line)| !line.trim_start().starts_with("//"))
 }
 
-#[test]
-fn what_decides_touches_nothing() {
-    let mut problems = Vec::new();
-    for path in files(&["rs"]) {
-        let pure = PURE.iter().any(|package| path.starts_with(package_folder(package).join("src")));
-        if !pure {
-            continue;
-        }
+/// Each line of code of the files that `wanted` picks that holds one of `words`.
+fn lines_with(words: &[&str], wanted: impl Fn(&Path) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in files(&["rs"]).into_iter().filter(|path| wanted(path)) {
         for (number, line) in code(&read(&path)) {
-            if let Some(found) = WORLD.iter().find(|word| line.contains(**word)) {
-                problems.push(format!("{}:{number}: {found}", path.display()));
+            if let Some(word) = words.iter().find(|word| line.contains(**word)) {
+                found.push(format!("{}:{number}: {word}", path.display()));
             }
         }
     }
-    none(&problems);
+    found
+}
+
+#[test]
+fn what_decides_touches_nothing() {
+    none(&lines_with(&WORLD, |path| {
+        PURE.iter().any(|package| path.starts_with(package_folder(package).join("src")))
+    }));
+}
+
+#[test]
+fn the_fan_out_has_no_lock() {
+    let words = ["Mutex", "RwLock", "Atomic", "Cell<", "Condvar", "mpsc"];
+    none(&lines_with(&words, |path| path.starts_with("crates/fanout/src")));
+}
+
+#[test]
+fn prices_never_pass_through_a_float() {
+    let places = [
+        "crates/market/src",
+        "crates/topics/src",
+        "crates/fanout/src",
+        "crates/feeds/src",
+        "crates/wire/src/data_in.rs",
+        "crates/wire/src/data_out.rs",
+    ];
+    let words = ["f64", "f32"];
+    none(&lines_with(&words, |path| places.iter().any(|place| path.starts_with(place))));
 }
 
 #[test]
@@ -308,9 +331,9 @@ fn the_map_shows_every_package_and_module() {
         if !map.contains(&format!("`{}`", folder.display())) {
             problems.push(format!("docs/architecture.md does not show {package}"));
         }
-        // The modules that others see, where there is a library.
+        // The modules that others see, of those packages that are no tools.
         let library = folder.join("src/lib.rs");
-        if !root().join(&library).exists() || package == "benches" {
+        if !folder.starts_with("crates") {
             continue;
         }
         for line in read(&library).lines() {
@@ -361,5 +384,27 @@ fn links_between_documents_lead_somewhere() {
             }
         }
     }
+    none(&problems);
+}
+
+#[test]
+fn the_tests_that_hold_the_invariants_are_there() {
+    let map = read(Path::new("docs/architecture.md"));
+    let sources: Vec<String> = files(&["rs"]).iter().map(|path| read(path)).collect();
+    let is_test = |name: &&str| {
+        name.matches('_').count() >= 3 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    };
+    let mut count = 0;
+    let mut problems = Vec::new();
+    for line in map.lines().filter(|line| line.starts_with('|')) {
+        for name in line.split('`').skip(1).step_by(2).filter(is_test) {
+            count += 1;
+            let head = format!("fn {name}(");
+            if !sources.iter().any(|source| source.contains(&head)) {
+                problems.push(format!("docs/architecture.md names {name}, which is no test"));
+            }
+        }
+    }
+    assert!(count > 10, "only {count} tests were found");
     none(&problems);
 }

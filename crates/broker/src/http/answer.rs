@@ -48,7 +48,7 @@ pub(super) fn json_of(status: StatusCode, value: &impl Serialize) -> Answer {
 
 /// Metrics in the text format of Prometheus.
 pub(super) fn metrics(body: String) -> Answer {
-    answer(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body)
+    answer(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body)
 }
 
 /// The page.

@@ -14,6 +14,16 @@ pub struct Rejection {
     pub message: String,
 }
 
+/// Publishes the lines of one request; subscribers are told when it is dropped, so that a burst
+/// of lines reaches each of them in one write.
+pub trait LinePublisher: Send {
+    /// Publishes one event, given as a JSON object. The bytes may be overwritten.
+    ///
+    /// # Errors
+    /// A [`Rejection`] when nothing was published.
+    fn publish_line(&mut self, line: &mut [u8]) -> Result<(), Rejection>;
+}
+
 /// The broker, as its HTTP front sees it.
 pub trait Api: Send + Sync + 'static {
     /// True from the moment the broker shuts down: no new work is taken.
@@ -25,13 +35,10 @@ pub trait Api: Send + Sync + 'static {
     /// A [`Rejection`] for a pattern that is none.
     fn topics(&self, pattern: &str) -> Result<String, Rejection>;
 
-    /// Publishes one event, given as a JSON object. The bytes may be overwritten.
-    ///
-    /// # Errors
-    /// A [`Rejection`] when nothing was published.
-    fn publish_line(&self, line: &mut [u8]) -> Result<(), Rejection>;
+    /// Begins to publish the lines of one request.
+    fn publisher(&self) -> impl LinePublisher;
 
-    /// All metrics in the text format of Prometheus, version 0.0.4.
+    /// All metrics in the text format that Prometheus reads (OpenMetrics 1.0).
     fn metrics(&self) -> impl Future<Output = String> + Send;
 
     /// Takes over a connection whose handshake is done. `early` is what the client has sent after

@@ -28,7 +28,7 @@ use tokio::net::TcpStream;
 
 use wire::Codec;
 
-pub use api::{Api, Rejection};
+pub use api::{Api, LinePublisher, Rejection};
 use stream::GuardedStream;
 
 /// hyper refuses to work with a smaller read buffer.

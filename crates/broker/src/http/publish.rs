@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::answer::{self, Answer};
-use super::api::{Api, Rejection};
+use super::api::{Api, LinePublisher, Rejection};
 use super::{Limits, routes};
 
 /// How many bad lines are reported one by one; the others are only counted.
@@ -99,13 +99,14 @@ async fn read(mut body: Incoming, bytes_max: usize) -> Result<Vec<u8>, Answer> {
 
 async fn publish<A: Api>(body: &mut [u8], api: &A) -> Report {
     let mut report = Report::default();
+    let mut publisher = api.publisher();
     if is_one_object_over_several_lines(body) {
-        report.add(1, api.publish_line(body));
+        report.add(1, publisher.publish_line(body));
         return report;
     }
     for (index, line) in body.split_mut(|byte| *byte == b'\n').enumerate() {
         if !line.trim_ascii().is_empty() {
-            report.add(index + 1, api.publish_line(line));
+            report.add(index + 1, publisher.publish_line(line));
         }
         if index % LINES_AT_ONCE == LINES_AT_ONCE - 1 {
             yield_now().await;

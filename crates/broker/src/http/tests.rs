@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Api, Limits, Rejection, serve_connection};
+use super::{Api, Limits, LinePublisher, Rejection, serve_connection};
 use wire::Codec;
 
 #[derive(Debug)]
@@ -18,6 +18,19 @@ pub(super) struct Broker {
     draining: AtomicBool,
     pub(super) published: Mutex<Vec<String>>,
     sockets: mpsc::Sender<(TcpStream, Codec, Vec<u8>)>,
+}
+
+struct Lines<'a>(&'a Mutex<Vec<String>>);
+
+impl LinePublisher for Lines<'_> {
+    fn publish_line(&mut self, line: &mut [u8]) -> Result<(), Rejection> {
+        let text = String::from_utf8_lossy(line).trim().to_owned();
+        if !text.starts_with('{') {
+            return Err(Rejection { code: "bad_json", message: "no object".to_owned() });
+        }
+        self.0.lock().push(text);
+        Ok(())
+    }
 }
 
 impl Api for Broker {
@@ -33,13 +46,8 @@ impl Api for Broker {
         }
     }
 
-    fn publish_line(&self, line: &mut [u8]) -> Result<(), Rejection> {
-        let text = String::from_utf8_lossy(line).trim().to_owned();
-        if !text.starts_with('{') {
-            return Err(Rejection { code: "bad_json", message: "no object".to_owned() });
-        }
-        self.published.lock().push(text);
-        Ok(())
+    fn publisher(&self) -> impl LinePublisher {
+        Lines(&self.published)
     }
 
     async fn metrics(&self) -> String {
@@ -151,7 +159,10 @@ async fn health_says_whether_the_broker_drains() {
 async fn each_path_answers_in_its_type() {
     let front = Front::new().await;
     let metrics = front.get("/metrics").await;
-    assert_eq!(header(&metrics, "content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(
+        header(&metrics, "content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
     assert_eq!(body(&metrics), "tickwire_ledger_pending 0\n");
     let page = front.get("/").await;
     assert_eq!(header(&page, "content-type"), Some("text/html; charset=utf-8"));

@@ -1,8 +1,8 @@
 //! Shards: each one thread with its own sockets, its own hub and nothing shared but the topics.
 //!
 //! - [`Shard`]: the handle other threads hold; it takes connections and questions.
-//! - [`event_loop`]: the turn, step by step.
-//! - [`connection`]: one socket, its inbound bytes and its end.
+//! - `event_loop`: the turn, step by step.
+//! - `connection`: one socket, its inbound bytes and its end.
 //! - [`Service`]: what is done with a client's messages; the broker's is [`CommandService`].
 
 mod commands;
