@@ -18,7 +18,7 @@ const FLOORS: [(&str, &[&str]); 9] = [
     ("feeds", &["market"]),
     ("client", &[]),
     ("broker", &["market", "wire", "topics", "fanout", "feeds", "client"]),
-    ("loadgen", &["client"]),
+    ("loadgen", &["client", "feeds", "market"]),
     ("benches", &["market", "wire", "topics", "fanout", "feeds", "client", "broker", "loadgen"]),
 ];
 
