@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use topics::{
     Batch, HistoryLimits, Mailbox, Pattern, Registry, RegistryLimits, ShardId, TopicKind,
 };
+use wire::close::Close;
 use wire::{Codec, CommandReader};
 
 use crate::clock::{Clock, millis};
@@ -187,6 +188,9 @@ const BACKLOG: i32 = 4_096;
 /// HTTP connections served at one time; WebSockets do not count once their handshake is done.
 const HTTP_CONNECTIONS: usize = 10_000;
 
+/// How long HTTP requests under way may take to be answered once everything else has ended.
+const HTTP_GRACE: Duration = Duration::from_secs(1);
+
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = socket2::Socket::new(
         socket2::Domain::for_address(address),
@@ -239,7 +243,11 @@ async fn accept(
         }
     }
     drop(listener);
-    while tasks.join_next().await.is_some() {}
+    let answered = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(HTTP_GRACE, answered).await.is_err() {
+        tracing::debug!(requests = tasks.len(), "HTTP requests that do not end are cut off");
+        tasks.shutdown().await;
+    }
 }
 
 /// The lines of one HTTP request.
@@ -316,10 +324,13 @@ impl Api for Broker {
     }
 
     fn accept_websocket(&self, stream: TcpStream, codec: Codec, early: Vec<u8>) {
+        if self.draining() {
+            // Its handshake began before; its shard may have ended already.
+            return turn_away(&stream, Close::SHUTDOWN);
+        }
         let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else {
             tracing::warn!("server.connections_max is reached; a connection is turned away");
-            turn_away(stream);
-            return;
+            return turn_away(&stream, Close::TOO_MANY_CONNECTIONS);
         };
         let stream = match stream.into_std() {
             Ok(stream) => stream,
@@ -334,9 +345,8 @@ impl Api for Broker {
     }
 }
 
-/// Tells a client for which there is no room to come back later.
-fn turn_away(stream: TcpStream) {
-    let close = wire::close::Close::TOO_MANY_CONNECTIONS;
+/// Tells a client that is not taken in why, and to come back later.
+fn turn_away(stream: &TcpStream, close: Close) {
     let mut frame = Vec::new();
     wire::append_close(&mut frame, close.code, close.reason);
     // A fresh socket takes these few bytes; if it does not, the client sees it close.

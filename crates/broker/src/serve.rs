@@ -97,9 +97,11 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
     // One thread for HTTP; connections live in the shards' own threads.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        // Before it is said that all is up: whoever reads that may tell it to stop.
+        let told_to_stop = stop_signals()?;
         let app = App::start(&config).await?;
         greet(&app, &config);
-        until_told_to_stop().await?;
+        told_to_stop.await?;
         tracing::info!("shutting down");
         app.shut_down().await;
         tracing::info!("stopped");
@@ -140,20 +142,24 @@ fn example_pattern(config: &Config) -> String {
     }
 }
 
+/// Listens for SIGINT and SIGTERM from now on; the future ends with the first of them.
 #[cfg(unix)]
-async fn until_told_to_stop() -> Result<()> {
+fn stop_signals() -> Result<impl Future<Output = Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
 }
 
 #[cfg(not(unix))]
-async fn until_told_to_stop() -> Result<()> {
-    Ok(tokio::signal::ctrl_c().await?)
+fn stop_signals() -> Result<impl Future<Output = Result<()>>> {
+    Ok(async { Ok(tokio::signal::ctrl_c().await?) })
 }
 
 fn start_log(config: &Config) {

@@ -166,7 +166,13 @@ impl<S: Service> EventLoop<S> {
     fn take_requests(&mut self) {
         for request in self.owner.take() {
             match request {
-                Request::Connection(new) => self.adopt(new),
+                Request::Connection(new) => {
+                    let adopted = self.adopt(new);
+                    if let (Some(id), Some(Ending::Leaving { .. })) = (adopted, self.ending) {
+                        // Its handshake was under way when all others were told.
+                        self.close(id, Close::SHUTDOWN);
+                    }
+                }
                 Request::Report(answer) => self.questions.push(answer),
                 Request::ShutDown { drain_until } => {
                     self.ending = Some(Ending::Draining { until: drain_until });
@@ -175,7 +181,7 @@ impl<S: Service> EventLoop<S> {
         }
     }
 
-    fn adopt(&mut self, new: NewConnection) {
+    fn adopt(&mut self, new: NewConnection) -> Option<SubscriberId> {
         tune(&new.stream, self.settings.connections.notsent_lowat);
         let mut stream = mio::net::TcpStream::from_std(new.stream);
         let subscriber = self.hub.add(new.codec);
@@ -184,7 +190,7 @@ impl<S: Service> EventLoop<S> {
         if let Err(error) = self.owner.poll.registry().register(&mut stream, token, interest) {
             tracing::warn!(%error, "a connection could not be registered and is closed");
             self.hub.remove(subscriber);
-            return;
+            return None;
         }
         let now = self.settings.clock.millis();
         self.keepalive.set(now + self.settings.connections.ping_interval, subscriber);
@@ -208,6 +214,7 @@ impl<S: Service> EventLoop<S> {
             self.take_in(subscriber, &new.early);
         }
         self.list_for_reading(subscriber);
+        Some(subscriber)
     }
 
     /// Pings those due, and gives up those that have been silent for too long.

@@ -31,7 +31,9 @@ pub struct Inbox {
 }
 
 struct Shared {
-    requests: Mutex<Vec<Request>>,
+    /// `None` once the shard has ended: what comes then is dropped, and whoever waits for an
+    /// answer hears of it.
+    requests: Mutex<Option<Vec<Request>>>,
     waker: Waker,
     /// Set while the shard waits for events; only then it has to be roused.
     asleep: AtomicBool,
@@ -52,7 +54,7 @@ impl Inbox {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
         let shared = Arc::new(Shared {
-            requests: Mutex::new(Vec::new()),
+            requests: Mutex::new(Some(Vec::new())),
             waker,
             asleep: AtomicBool::new(false),
         });
@@ -60,11 +62,13 @@ impl Inbox {
     }
 
     fn send(&self, request: Request) {
-        self.shared.requests.lock().push(request);
+        if let Some(requests) = &mut *self.shared.requests.lock() {
+            requests.push(request);
+        }
         self.wake();
     }
 
-    /// Hands over a connection.
+    /// Hands over a connection; a shard that has ended lets it go.
     pub fn connection(&self, connection: NewConnection) {
         self.send(Request::Connection(connection));
     }
@@ -95,18 +99,26 @@ impl Wake for Inbox {
 
 impl Owner {
     pub(super) fn take(&self) -> Vec<Request> {
-        std::mem::take(&mut *self.shared.requests.lock())
+        self.shared.requests.lock().as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The shard is about to wait: from now on it has to be roused. False when something came in
     /// before, so that it must not wait.
     pub(super) fn fall_asleep(&self, mailbox_is_empty: impl FnOnce() -> bool) -> bool {
         self.shared.asleep.store(true, Ordering::SeqCst);
-        self.shared.requests.lock().is_empty() && mailbox_is_empty()
+        let nothing = self.shared.requests.lock().as_ref().is_none_or(Vec::is_empty);
+        nothing && mailbox_is_empty()
     }
 
     pub(super) fn awake(&self) {
         self.shared.asleep.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Else a question that came too late would wait for ever.
+        drop(self.shared.requests.lock().take());
     }
 }
 
@@ -119,5 +131,21 @@ impl fmt::Debug for Inbox {
 impl fmt::Debug for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Owner").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_to_a_shard_that_has_ended_does_not_wait() {
+        let (inbox, owner) = Inbox::new().unwrap();
+        let (answer, before) = oneshot::channel();
+        inbox.send(Request::Report(answer));
+        drop(owner);
+        assert!(before.await.is_err());
+        assert!(inbox.report().await.is_none());
+        inbox.shut_down(0);
     }
 }
