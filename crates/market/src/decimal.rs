@@ -11,6 +11,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Decimal(rust_decimal::Decimal);
 
+/// The longest text of a 64-bit mantissa: 20 digits, or 28 after a zero and the point.
+const TEXT_BYTES: usize = 32;
+
 /// Why a text is no [`Decimal`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
@@ -95,6 +98,33 @@ impl Decimal {
         self.0.checked_sub(other.0).map(Self)
     }
 
+    /// Hands the text as written to `then`, without allocating.
+    pub fn with_text<T>(self, then: impl FnOnce(&str) -> T) -> T {
+        let mantissa = self.0.mantissa().unsigned_abs();
+        let scale = self.0.scale() as usize;
+        let (Ok(mantissa), false) = (u64::try_from(mantissa), self.0.is_sign_negative()) else {
+            // Rare enough to take the slow way.
+            return then(&self.0.to_string());
+        };
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(mantissa).as_bytes();
+        // A zero before the point, the point, and zeros up to the scale.
+        let mut text = [b'0'; TEXT_BYTES];
+        let whole = digits.len().saturating_sub(scale);
+        let length = if scale == 0 {
+            text[..whole].copy_from_slice(digits);
+            whole
+        } else {
+            let before = whole.max(1);
+            text[before - whole..before].copy_from_slice(&digits[..whole]);
+            text[before] = b'.';
+            let length = before + 1 + scale;
+            text[length - (digits.len() - whole)..length].copy_from_slice(&digits[whole..]);
+            length
+        };
+        then(std::str::from_utf8(&text[..length]).expect("digits and a point are ASCII"))
+    }
+
     /// The digits of the number as written, without sign, point and leading zeros: what a book
     /// checksum is made of. At most 28 bytes, written through `sink` one at a time.
     pub(crate) fn significant_digits(self, sink: &mut impl FnMut(&[u8])) {
@@ -175,9 +205,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_written_number_comes_back(mantissa in any::<i64>(), scale in 0u32..18) {
+        fn any_written_number_comes_back(
+            mantissa in prop_oneof![any::<i64>(), -1_000i64..1_000],
+            scale in 0u32..=28,
+        ) {
             let value = Decimal::new(mantissa, scale).unwrap();
             let text = value.to_string();
+            prop_assert_eq!(&value.with_text(str::to_owned), &text);
             prop_assert_eq!(Decimal::parse(&text).unwrap().to_string(), text);
         }
 

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use market::{Book, BookDiff, Event, Nanos, Stamps, merge_diffs};
+use market::{Book, BookDiff, Event, Nanos, merge_diffs};
 use wire::message::{self, EventHead, SnapshotHead};
 use wire::{Code, Codec, Payload, Rejection};
 
@@ -47,7 +47,8 @@ pub struct Log {
     head: u64,
     entries: VecDeque<Entry>,
     bytes: usize,
-    book: Book,
+    /// The whole book, of a topic that carries one and has had an event.
+    book: Option<Box<Book>>,
     retired: bool,
 }
 
@@ -80,14 +81,7 @@ fn payload_heap(payload: &Payload) -> usize {
 impl Log {
     /// An empty log whose next event is number `head + 1`.
     pub(crate) fn new(merging: Merging, head: u64) -> Self {
-        Self {
-            merging,
-            head,
-            entries: VecDeque::new(),
-            bytes: 0,
-            book: Book::default(),
-            retired: false,
-        }
+        Self { merging, head, entries: VecDeque::new(), bytes: 0, book: None, retired: false }
     }
 
     /// Number of the latest event, 0 when there is none yet.
@@ -145,10 +139,10 @@ impl Log {
     ) -> Result<u64, Rejection> {
         let payload = match payload {
             Payload::Market(Event::Book(mut diff)) => {
-                self.book
-                    .apply(&mut diff, limits.book_levels)
+                let book = self.book.get_or_insert_default();
+                book.apply(&mut diff, limits.book_levels)
                     .map_err(|error| Rejection::new(Code::BadData, error))?;
-                let checksum = self.book.checksum();
+                let checksum = book.checksum();
                 Payload::Book(diff, checksum)
             }
             other => other,
@@ -295,7 +289,8 @@ impl Log {
     }
 
     fn snapshot_is_shorter(&self, merged: &BookDiff) -> bool {
-        merged.reset || self.book.len() < merged.bids.len() + merged.asks.len()
+        let levels = self.book.as_ref().map_or(0, |book| book.len());
+        merged.reset || levels < merged.bids.len() + merged.asks.len()
     }
 
     /// Appends the current state; false when the topic has none (no event yet, or none kept).
@@ -307,11 +302,10 @@ impl Log {
             seq: self.head,
             published: latest.published,
         };
-        match (self.merging, &latest.payload) {
-            (Merging::Never, _) => return false,
-            (Merging::Book, Payload::Book(diff, _)) => {
-                let stamps: Stamps = diff.stamps;
-                message::append_book_snapshot(codec, buffer, head, &self.book, stamps);
+        match (&self.book, &latest.payload) {
+            _ if self.merging == Merging::Never => return false,
+            (Some(book), Payload::Book(diff, _)) => {
+                message::append_book_snapshot(codec, buffer, head, book, diff.stamps);
             }
             (_, payload) => message::append_snapshot(codec, buffer, head, payload),
         }

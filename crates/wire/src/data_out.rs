@@ -12,7 +12,7 @@ pub(crate) struct Timestamp(pub(crate) Nanos);
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
-            serializer.collect_str(&self.0)
+            serializer.serialize_str(itoa::Buffer::new().format(self.0))
         } else {
             serializer.serialize_u64(self.0)
         }
@@ -24,7 +24,7 @@ struct Text(Decimal);
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        self.0.with_text(|text| serializer.serialize_str(text))
     }
 }
 

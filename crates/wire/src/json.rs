@@ -65,12 +65,13 @@ pub(crate) fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
 /// The length of the string that starts, with its quote, at `text[0]`.
 fn string_end(text: &[u8]) -> usize {
     let mut at = 1;
-    while at < text.len() {
-        match text[at] {
-            b'\\' => at += 2,
-            b'"' => return at + 1,
-            _ => at += 1,
+    while let Some(next) = text.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += next;
+        if text[at] == b'"' {
+            return at + 1;
         }
+        // A backslash and what it escapes.
+        at += 2;
     }
     text.len()
 }
