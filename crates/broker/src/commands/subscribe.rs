@@ -42,7 +42,7 @@ pub struct SubscribeArguments {
     #[arg(long)]
     pub json: bool,
 
-    /// How messages travel; the output is the same
+    /// How messages travel; with --json, time stamps of msgpack are numbers
     #[arg(long, default_value = "json", value_parser = codec_parser())]
     pub codec: Codec,
 
