@@ -3,13 +3,14 @@
 use fanout::Ledger;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry as Metrics, Unit};
 use topics::Registry;
 
-use crate::shard::Report;
+use crate::shard::{LATENCY_BOUNDS, Report};
 
 /// All figures at one moment.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ fn add(total: &mut Report, report: &Report) {
         turns,
         messages,
         errors,
+        ref latency,
     } = *report;
     total.ledger += ledger;
     total.connections += connections;
@@ -61,6 +63,7 @@ fn add(total: &mut Report, report: &Report) {
     total.turns += turns;
     total.messages += messages;
     total.errors += errors;
+    total.latency.add(latency);
 }
 
 impl Collector for Snapshot {
@@ -94,6 +97,24 @@ impl Collector for Snapshot {
             bytes.metric_type(),
         )?;
         bytes.encode(metric)?;
+        let latency = &self.total.latency;
+        let seconds = |nanos: u64| nanos as f64 / 1e9;
+        let mut before = 0;
+        let mut buckets: Vec<_> = LATENCY_BOUNDS
+            .iter()
+            .zip(latency.within)
+            .map(|(&bound, within)| {
+                (seconds(bound), within - std::mem::replace(&mut before, within))
+            })
+            .collect();
+        buckets.push((f64::MAX, latency.count - before));
+        let mut metric = encoder.encode_descriptor(
+            "write_latency",
+            "From publishing an event to the end of the turn that wrote it, once for each shard",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        metric.encode_histogram::<NoLabelSet>(seconds(latency.sum), latency.count, &buckets, None)?;
         let gauges = [
             ("ledger_pending", "Events that subscriptions still have coming", pending),
             ("connections", "WebSocket connections", self.total.connections),

@@ -10,16 +10,17 @@ const LINES_MAX: usize = 500;
 
 /// Which of our packages each package may depend on. Development dependencies are looser, but
 /// nobody below the broker may know it even there.
-const FLOORS: [(&str, &[&str]); 9] = [
+const FLOORS: [(&str, &[&str]); 10] = [
     ("market", &[]),
     ("wire", &["market"]),
     ("topics", &["market", "wire"]),
-    ("fanout", &["topics", "wire"]),
+    ("fanout", &["market", "topics", "wire"]),
     ("feeds", &["market"]),
     ("client", &[]),
     ("broker", &["market", "wire", "topics", "fanout", "feeds", "client"]),
     ("loadgen", &["client", "feeds", "market"]),
     ("benches", &["market", "wire", "topics", "fanout", "feeds", "client", "broker", "loadgen"]),
+    ("compare", &["loadgen"]),
 ];
 
 /// Packages that decide and never act: no socket, file, environment, clock, thread or runtime.
@@ -54,7 +55,9 @@ fn files(endings: &[&str]) -> Vec<PathBuf> {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if path.is_dir() {
                 // Build output, and what tools keep for themselves.
-                if name != "target" && (!name.starts_with('.') || name == ".github") {
+                if !["target", "node_modules"].contains(&name.as_str())
+                    && (!name.starts_with('.') || name == ".github")
+                {
                     walk(&path, found);
                 }
             } else {
@@ -84,6 +87,7 @@ fn read(path: &Path) -> String {
 fn package_folder(package: &str) -> PathBuf {
     match package {
         "loadgen" | "benches" => package.into(),
+        "compare" => "benches/compare".into(),
         _ => Path::new("crates").join(package),
     }
 }

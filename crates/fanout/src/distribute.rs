@@ -87,6 +87,9 @@ impl Hub {
                 }
             }
         }
+        if runs.iter().any(Option::is_some) {
+            self.turn.published.extend((first..=head).map(|seq| log.published(seq)));
+        }
         Some(Pulled { first, runs })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use market::Nanos;
 use rustc_hash::FxHashMap;
 use slab::Slab;
 use smallvec::SmallVec;
@@ -265,6 +266,12 @@ impl Hub {
             .iter()
             .map(|(_, audience)| audience.members.iter().map(Vec::len).sum::<usize>())
             .sum()
+    }
+
+    /// When the events were published that subscribers in step are given in this turn.
+    #[must_use]
+    pub fn published_in_turn(&self) -> &[Nanos] {
+        &self.turn.published
     }
 
     /// Ends the turn: its frames are forgotten. Every subscriber that [`Hub::next_ready`] named

@@ -1,5 +1,6 @@
 //! One turn's frames, each encoded once, and which run of them belongs to which subscriber.
 
+use market::Nanos;
 use rustc_hash::FxHashMap;
 use topics::Form;
 use wire::Codec;
@@ -19,6 +20,8 @@ pub(crate) struct Turn {
     pieces: Vec<Piece>,
     pub(crate) ready: Vec<SubscriberId>,
     pub(crate) ready_done: usize,
+    /// When the events were published that those in step are given.
+    pub(crate) published: Vec<Nanos>,
     /// Frames made for subscribers out of step, to be shared by all at the same position.
     pub(crate) shared: FxHashMap<SharedKey, FrameIndex>,
 }
@@ -153,6 +156,7 @@ impl Turn {
         self.pieces.clear();
         self.ready.clear();
         self.ready_done = 0;
+        self.published.clear();
         self.shared.clear();
     }
 }

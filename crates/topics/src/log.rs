@@ -213,6 +213,15 @@ impl Log {
         (seq - self.oldest()) as usize
     }
 
+    /// When event `seq` was published.
+    ///
+    /// # Panics
+    /// When the event is not held.
+    #[must_use]
+    pub fn published(&self, seq: u64) -> Nanos {
+        self.entries[self.index(seq)].published
+    }
+
     /// Appends the frame of event `seq` to `buffer`. Recent events are encoded once for each codec
     /// and then copied.
     ///

@@ -12,6 +12,7 @@ use wire::close::Close;
 use super::connection::{Connection, ErrorCount, LINGER, Stage, tune};
 use super::inbox::{Owner, Request, WAKE};
 use super::keepalive::Keepalive;
+use super::latency::Latency;
 use super::{NewConnection, Report, Service, ShardSettings};
 use crate::ws::Inbound;
 
@@ -36,6 +37,7 @@ pub(super) struct EventLoop<S> {
     keepalive: Keepalive,
     questions: Vec<tokio::sync::oneshot::Sender<Report>>,
     pub(super) report: Report,
+    pub(super) latency: Latency,
     ending: Option<Ending>,
 }
 
@@ -70,6 +72,7 @@ impl<S: Service> EventLoop<S> {
             keepalive: Keepalive::default(),
             questions: Vec::new(),
             report: Report::default(),
+            latency: Latency::new(),
             ending: None,
         }
     }
@@ -277,6 +280,7 @@ impl<S: Service> EventLoop<S> {
                 connections: self.hub.subscribers() as u64,
                 subscriptions: self.hub.subscriptions() as u64,
                 blocked: self.hub.blocked() as u64,
+                latency: self.latency.report(),
                 ..self.report
             };
             if question.send(report).is_err() {

@@ -10,6 +10,7 @@ mod connection;
 mod event_loop;
 mod inbox;
 mod keepalive;
+mod latency;
 mod read;
 mod write;
 
@@ -27,6 +28,7 @@ use wire::close::Close;
 pub use commands::CommandService;
 pub(crate) use commands::publish;
 pub use inbox::{Inbox, Owner};
+pub use latency::{BOUNDS as LATENCY_BOUNDS, LatencyReport};
 
 use crate::clock::Clock;
 
@@ -103,6 +105,8 @@ pub struct Report {
     pub messages: u64,
     /// Errors that clients were told of.
     pub errors: u64,
+    /// How long events took from publishing to the end of the turn that wrote them.
+    pub latency: LatencyReport,
 }
 
 /// A connection whose handshake is done.

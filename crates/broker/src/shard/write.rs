@@ -18,7 +18,10 @@ impl<S: Service> EventLoop<S> {
         while let Some(id) = self.hub.next_ready() {
             self.write(id);
         }
-        self.report.turns += u64::from(self.report.writes > before);
+        if self.report.writes > before {
+            self.report.turns += 1;
+            self.latency.record(self.hub.published_in_turn(), self.settings.clock.wall());
+        }
     }
 
     fn write(&mut self, id: SubscriberId) {
