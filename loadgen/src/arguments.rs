@@ -1,14 +1,17 @@
-//! The command line, and how it becomes a plan.
+//! The command line; each flag is a key of a plan file too.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use client::Codec;
+use client::{Codec, OnSlow};
+use serde::Deserialize;
 
 use crate::assertion::Assertion;
-use crate::plan::{Plan, Schedule, Target};
+use crate::ticks::TickKind;
+
+mod file;
+mod resolve;
 
 /// Open-loop load on a WebSocket broker, and latency that can be believed.
 ///
@@ -26,6 +29,8 @@ Examples:
   loadgen --rate 800 --burst 16                       the same, 16 events at a time
   loadgen --subscribers 5000 --topics 60 --topics-per-subscriber 3 --rate 600
   loadgen --slow-percent 5 --assert 'p99.9<20ms' --assert 'lost==0'
+  loadgen --plan config/load-storm.toml --seconds 30  a named scenario, one thing changed
+  loadgen --data ticks --topics 60 --rhythm sim       quotes, books and trades of an exchange
   loadgen floor --listen 127.0.0.1:9100               the bare send loop, to compare with
   loadgen --url ws://127.0.0.1:9100/ws                … driven with the same plan
 
@@ -60,68 +65,172 @@ pub struct FloorArguments {
     pub coalesce: bool,
 }
 
-/// A run.
-#[derive(Debug, clap::Args)]
+/// What events carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum DataKind {
+    /// JSON of a fixed size.
+    Fixed,
+    /// Quotes, books and trades of a simulated exchange.
+    Ticks,
+}
+
+/// When events are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Rhythm {
+    /// At even intervals, or bursts at even intervals.
+    Steady,
+    /// As on a simulated exchange: at random, ten times as often for short times.
+    Sim,
+}
+
+/// A run: what is absent here and in the plan file has a default.
+#[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct RunArguments {
-    /// The server's WebSocket
-    #[arg(long, value_name = "URL", default_value = "ws://127.0.0.1:8080/ws")]
-    pub url: String,
+    /// Take what is not said here from this TOML file, whose keys are these flags with _ for -
+    #[arg(long = "plan", value_name = "FILE")]
+    #[serde(skip)]
+    pub plan_file: Option<PathBuf>,
 
-    /// Subscribing sockets
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub subscribers: usize,
+    /// The server's WebSocket [default: ws://127.0.0.1:8080/ws]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
 
-    /// Topics that are published to, in turn
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub topics: usize,
+    /// Subscribing sockets [default: 1000]
+    #[arg(long, value_name = "N", help_heading = "Subscribers")]
+    pub subscribers: Option<usize>,
 
-    /// Topics of each subscriber
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub topics_per_subscriber: usize,
+    /// Topics of each subscriber that names them [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Subscribers")]
+    pub topics_per_subscriber: Option<usize>,
 
-    /// Events a second over all topics
-    #[arg(long, value_name = "N", default_value_t = 50.0)]
-    pub rate: f64,
+    /// This many of a hundred subscribe to a pattern over all topics (of one kind of ticks)
+    #[arg(long, value_name = "P", help_heading = "Subscribers")]
+    pub wildcard_percent: Option<f64>,
 
-    /// Events due at the same moment; the rate stays the same
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub burst: u64,
+    /// How subscribers get their events [default: json]
+    #[arg(long, value_parser = codec_parser(), help_heading = "Subscribers")]
+    #[serde(deserialize_with = "file::parsed")]
+    pub codec: Option<Codec>,
 
-    /// Bytes of an event's data
-    #[arg(long, value_name = "BYTES", default_value_t = 128)]
-    pub payload: usize,
+    /// Instead of --codec: this many of a hundred get MessagePack, the others JSON
+    #[arg(long, value_name = "P", help_heading = "Subscribers")]
+    pub msgpack_percent: Option<f64>,
 
-    /// Seconds to measure
-    #[arg(long, value_name = "N", default_value_t = 10.0)]
-    pub seconds: f64,
+    /// Ask for at most N events a second of each topic, merged between
+    #[arg(long, value_name = "N", help_heading = "Subscribers")]
+    pub max_rate: Option<f64>,
 
-    /// Seconds of the same load before
-    #[arg(long, value_name = "N", default_value_t = 2.0)]
-    pub warmup: f64,
+    /// This many of a hundred ask for --max-rate [default: 100]
+    #[arg(long, value_name = "P", help_heading = "Subscribers")]
+    pub max_rate_percent: Option<f64>,
 
-    /// How subscribers get their events
-    #[arg(long, default_value = "json", value_parser = codec_parser())]
-    pub codec: Codec,
+    /// What is asked for in case a subscriber does not keep up; who is disconnected comes back
+    #[arg(long, value_parser = on_slow_parser(), help_heading = "Subscribers")]
+    #[serde(deserialize_with = "file::on_slow")]
+    pub on_slow: Option<OnSlow>,
+
+    /// This many of a hundred never read once they are subscribed
+    #[arg(long, value_name = "P", help_heading = "Subscribers that misbehave")]
+    pub slow_percent: Option<f64>,
+
+    /// This many of a hundred read slowly
+    #[arg(long, value_name = "P", help_heading = "Subscribers that misbehave")]
+    pub trickle_percent: Option<f64>,
+
+    /// Bytes that each of these reads in a second [default: 20000]
+    #[arg(long, value_name = "BYTES", help_heading = "Subscribers that misbehave")]
+    pub trickle_bytes: Option<u64>,
+
+    /// This many of a hundred go away again and again, and come back with resume
+    #[arg(long, value_name = "P", help_heading = "Subscribers that misbehave")]
+    pub resume_percent: Option<f64>,
+
+    /// Seconds between two times that one of these goes away [default: 2]
+    #[arg(long, value_name = "N", help_heading = "Subscribers that misbehave")]
+    pub resume_every: Option<f64>,
+
+    /// This many of a hundred are cut at one moment, and all come back at once with resume
+    #[arg(long, value_name = "P", help_heading = "Subscribers that misbehave")]
+    pub storm_percent: Option<f64>,
+
+    /// The second of the measured part in which that happens [default: in the middle]
+    #[arg(long, value_name = "N", help_heading = "Subscribers that misbehave")]
+    pub storm_at: Option<f64>,
+
+    /// Topics that are published to [default: 1, of ticks one for each of --kinds]
+    #[arg(long, value_name = "N", help_heading = "Events")]
+    pub topics: Option<usize>,
+
+    /// Topics by Zipf's law with this exponent, the first the most popular; 0 is in turn
+    /// [default: 0]
+    #[arg(long, value_name = "S", help_heading = "Events")]
+    pub zipf: Option<f64>,
+
+    /// Events a second over all topics [default: 50]
+    #[arg(long, value_name = "N", help_heading = "Events")]
+    pub rate: Option<f64>,
+
+    /// Let the rate go from --rate to this over the measured part
+    #[arg(long, value_name = "N", help_heading = "Events")]
+    pub rate_to: Option<f64>,
+
+    /// Events due at the same moment; the rate stays the same [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Events")]
+    pub burst: Option<u64>,
+
+    /// When events are due: steady, or sim, as on a simulated exchange [default: steady]
+    #[arg(long, value_enum, hide_possible_values = true, help_heading = "Events")]
+    pub rhythm: Option<Rhythm>,
+
+    /// What they carry: fixed, or ticks, which a part of the subscribers compares with what the
+    /// exchange held [default: fixed]
+    #[arg(long, value_enum, hide_possible_values = true, help_heading = "Events")]
+    pub data: Option<DataKind>,
+
+    /// Bytes of an event's data where that is fixed [default: 128]
+    #[arg(long, value_name = "BYTES", help_heading = "Events")]
+    pub payload: Option<usize>,
+
+    /// Which ticks each symbol has [default: quote,book,trade]
+    #[arg(long, value_enum, value_delimiter = ',', help_heading = "Events")]
+    pub kinds: Option<Vec<TickKind>>,
+
+    /// Levels on each side of a book [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Events")]
+    pub depth: Option<usize>,
+
+    /// Another number, another day at the exchange [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Events")]
+    pub seed: Option<u64>,
+
+    /// Every Nth subscriber of each kind verifies ticks, and every slow one
+    /// [default: so that some 32 do]
+    #[arg(long, value_name = "N", help_heading = "Events")]
+    pub verify_every: Option<usize>,
+
+    /// First segment of the topics, for a server that treats some names differently; of ticks
+    /// the beginning of the venue [default: load]
+    #[arg(long, value_name = "SEGMENT", help_heading = "Events")]
+    pub prefix: Option<String>,
+
+    /// Publishing connections; a topic always uses the same one [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Events")]
+    pub publishers: Option<usize>,
+
+    /// Seconds to measure [default: 10]
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<f64>,
+
+    /// Seconds of the same load before [default: 2]
+    #[arg(long, value_name = "N")]
+    pub warmup: Option<f64>,
 
     /// Threads of subscribers [default: half of the processors, at most 4]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
-
-    /// Publishing connections; a topic always uses the same one
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub publishers: usize,
-
-    /// Ask for at most N events a second of each topic, merged between
-    #[arg(long, value_name = "N")]
-    pub max_rate: Option<f64>,
-
-    /// This many of a hundred subscribers never read once they are subscribed
-    #[arg(long, value_name = "P", default_value_t = 0.0)]
-    pub slow_percent: f64,
-
-    /// First segment of the topics, for a server that treats some names differently
-    #[arg(long, value_name = "SEGMENT", default_value = "load")]
-    pub prefix: String,
 
     /// Process whose CPU time and memory are measured [default: who listens at the URL's port]
     #[arg(long, value_name = "PID")]
@@ -131,78 +240,29 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 
-    /// Fail (exit code 1) unless this holds: 'p99.9<20ms', 'lost==0', 'delivered_per_second>1000'
+    /// Write a page with plots, the same JSON and histograms for other tools into this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+
+    /// Fail (exit code 1) unless this holds: 'p99.9<20ms', 'healthy.p99<5ms', 'lost==0',
+    /// 'spread.p99<10ms', 'cpu_us<2', 'rss_per_connection<4KiB'
     #[arg(long = "assert", value_name = "CONDITION")]
+    #[serde(rename = "assert", deserialize_with = "file::all_parsed")]
     pub assertions: Vec<Assertion>,
 
-    /// Seconds that connecting and subscribing may take
-    #[arg(long, value_name = "N", default_value_t = 60)]
-    pub connect_timeout: u64,
+    /// Seconds that connecting and subscribing may take [default: 60]
+    #[arg(long, value_name = "N")]
+    pub connect_timeout: Option<u64>,
 
-    /// Seconds to wait for late events at the end
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub drain: u64,
+    /// Seconds to wait for late events at the end [default: 5]
+    #[arg(long, value_name = "N")]
+    pub drain: Option<u64>,
 }
 
 fn codec_parser() -> impl clap::builder::TypedValueParser<Value = Codec> {
     PossibleValuesParser::new(["json", "msgpack"]).try_map(|name| name.parse::<Codec>())
 }
 
-impl RunArguments {
-    /// The checked plan.
-    ///
-    /// # Errors
-    /// The first thing that makes no sense.
-    pub fn plan(&self) -> anyhow::Result<Plan> {
-        anyhow::ensure!(
-            (0.0..=99.9).contains(&self.slow_percent),
-            "--slow-percent: from 0 to 99.9, for somebody has to read"
-        );
-        let whole = !self.prefix.is_empty()
-            && self
-                .prefix
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-        anyhow::ensure!(whole, "--prefix: one segment of letters, digits, - and _");
-        let processors = std::thread::available_parallelism().map_or(2, usize::from);
-        let plan = Plan {
-            target: Target::parse(&self.url)?,
-            subscribers: self.subscribers,
-            stalled: stalled(self.subscribers, self.slow_percent),
-            topics: self.topics,
-            topics_per_subscriber: self.topics_per_subscriber,
-            prefix: format!("{}.{}.", self.prefix, run_name()),
-            schedule: Schedule {
-                rate: self.rate,
-                burst: self.burst,
-                warmup: self.warmup,
-                seconds: self.seconds,
-            },
-            payload: self.payload,
-            codec: self.codec,
-            max_rate: self.max_rate,
-            threads: self.threads.unwrap_or((processors / 2).clamp(1, 4)),
-            publishers: self.publishers,
-            connect: Duration::from_secs(self.connect_timeout),
-            drain: Duration::from_secs(self.drain),
-        };
-        plan.check()?;
-        Ok(plan)
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a share of a number of sockets"
-)]
-fn stalled(subscribers: usize, percent: f64) -> usize {
-    (subscribers as f64 * percent / 100.0).round() as usize
-}
-
-/// A segment that no other run has: topics of this run begin without history.
-fn run_name() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("r{:x}-{:x}", now.as_millis(), std::process::id())
+fn on_slow_parser() -> impl clap::builder::TypedValueParser<Value = OnSlow> {
+    PossibleValuesParser::new(["conflate", "disconnect"]).try_map(|name| file::on_slow_named(&name))
 }

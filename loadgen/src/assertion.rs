@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::figures::Unit;
 use crate::report::Report;
 
 /// A figure, a comparison and a value.
@@ -50,35 +51,38 @@ impl FromStr for Assertion {
             format!(
                 "\"{text}\": write a figure, one of < <= > >= == !=, and a value, as in \
                  p99.9<20ms; the figures are {}",
-                Report::FIGURES.join(", ")
+                Report::figure_names()
             )
         };
         let at = text.find(['<', '>', '=', '!']).ok_or_else(usage)?;
         let (sign, comparison) =
             SIGNS.into_iter().find(|(sign, _)| text[at..].starts_with(sign)).ok_or_else(usage)?;
         let figure = text[..at].trim();
-        if !Report::FIGURES.contains(&figure) {
-            return Err(usage());
-        }
-        let is_time = Report::is_time(figure);
-        let value = parse_value(text[at + sign.len()..].trim(), is_time).ok_or_else(|| {
-            let example = if is_time { "a time such as 20ms or 1.5s" } else { "a plain number" };
+        let unit = Report::unit(figure).ok_or_else(usage)?;
+        let value = parse_value(text[at + sign.len()..].trim(), unit).ok_or_else(|| {
+            let example = match unit {
+                Unit::Time => "a time such as 20ms or 1.5s",
+                Unit::Size => "a size such as 4KiB or 1.5MB",
+                Unit::Plain => "a plain number",
+            };
             format!("\"{text}\": {figure} is compared with {example}")
         })?;
         Ok(Self { text: text.into(), figure: figure.into(), comparison, value })
     }
 }
 
-/// A number; with a unit of time, in nanoseconds.
-fn parse_value(text: &str, is_time: bool) -> Option<f64> {
+/// A number; times in nanoseconds and sizes in bytes.
+fn parse_value(text: &str, unit: Unit) -> Option<f64> {
     let split = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let scale = match (is_time, unit) {
-        (true, "ns") => 1.0,
-        (true, "us" | "µs") => 1e3,
-        (true, "ms") => 1e6,
-        (true, "s") => 1e9,
-        (false, "") => 1.0,
+    let (number, word) = text.split_at(split);
+    let scale = match (unit, word) {
+        (Unit::Time, "us" | "µs") | (Unit::Size, "kB" | "KB") => 1e3,
+        (Unit::Time, "ms") | (Unit::Size, "MB") => 1e6,
+        (Unit::Time, "s") | (Unit::Size, "GB") => 1e9,
+        (Unit::Size, "KiB") => 1024.0,
+        (Unit::Size, "MiB") => 1024.0 * 1024.0,
+        (Unit::Size, "GiB") => 1024.0 * 1024.0 * 1024.0,
+        (Unit::Time, "ns") | (Unit::Size, "B" | "") | (Unit::Plain, "") => 1.0,
         _ => return None,
     };
     let number: f64 = number.trim().parse().ok()?;
@@ -94,10 +98,10 @@ impl Assertion {
             return Outcome { holds: false, words };
         };
         let holds = self.holds(found);
-        let shown = if Report::is_time(&self.figure) {
-            crate::units::time(found)
-        } else {
-            format!("{found}")
+        let shown = match Report::unit(&self.figure) {
+            Some(Unit::Time) => crate::units::time(found),
+            Some(Unit::Size) => crate::units::bytes(found),
+            _ => format!("{found}"),
         };
         let verdict = if holds { "holds " } else { "FAILED" };
         Outcome { holds, words: format!("{verdict}  {}: {shown}", self.text) }
@@ -130,6 +134,11 @@ mod tests {
             ("lost==0", 0.0, true),
             ("doubled!=0", 0.0, false),
             ("delivered_per_second>1000", 1e4, true),
+            ("healthy.p99.9<5ms", 4e6, true),
+            ("spread.p99<1ms", 1e6, false),
+            ("cpu_us<2", 1.9, true),
+            ("rss_per_connection<4KiB", 4_095.0, true),
+            ("rss_per_connection<4KB", 4_095.0, false),
         ] {
             let assertion: Assertion = text.parse().unwrap();
             assert_eq!(assertion.holds(found), holds, "{text}");
@@ -145,6 +154,7 @@ mod tests {
             ("lost==0ms", "a plain number"),
             ("lost=0", "write a figure"),
             ("p50<NaNms", "a time such as"),
+            ("rss_per_connection<4ms", "a size such as"),
         ] {
             let said = text.parse::<Assertion>().unwrap_err();
             assert!(said.contains(words), "{text}: {said}");

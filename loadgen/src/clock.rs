@@ -1,24 +1,28 @@
-//! One monotonic clock for publishers and subscribers of a run.
+//! The run's clock: nanoseconds since 1970 that never go back.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Nanoseconds since the run began, the same in every thread.
+/// One clock for everybody in a run: due times, arrivals, measured edges. Set by the calendar
+/// once, so that a server's stamps on the same machine can be compared with it.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     base: Instant,
+    since_1970: u64,
 }
 
 impl Clock {
-    /// Starts at 1, for 0 stands for "never".
+    /// Set by the calendar now.
     #[must_use]
     pub fn start() -> Self {
-        Self { base: Instant::now() - Duration::from_nanos(1) }
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // 0 stands for "never".
+        Self { base: Instant::now(), since_1970: nanoseconds(since_1970).max(1) }
     }
 
-    /// Nanoseconds since the start.
+    /// Nanoseconds since 1970.
     #[must_use]
     pub fn now(self) -> u64 {
-        nanoseconds(self.base.elapsed())
+        self.since_1970.saturating_add(nanoseconds(self.base.elapsed()))
     }
 }
 

@@ -9,13 +9,21 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Sockets that share one source address: fewer than the ports that Linux gives out to one.
 const SOCKETS_PER_ADDRESS: usize = 20_000;
 
-/// Starts to connect socket `number` to `target`.
+/// Starts to connect socket `number` to `target`; `receive_buffer` asks the kernel for so little
+/// room that a slow reader is felt by the server at once.
 ///
 /// # Errors
 /// What the operating system says at once; what it says later, the socket's own error tells.
-pub fn dial(target: SocketAddr, number: usize) -> io::Result<TcpStream> {
+pub fn dial(
+    target: SocketAddr,
+    number: usize,
+    receive_buffer: Option<usize>,
+) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(target), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
+    if let Some(size) = receive_buffer {
+        socket.set_recv_buffer_size(size)?;
+    }
     if let Some(source) = source_address(target, number) {
         socket.bind(&source.into())?;
     }
@@ -62,7 +70,7 @@ mod tests {
     #[test]
     fn a_socket_connects_from_another_loopback_address() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let _socket = dial(listener.local_addr().unwrap(), 25_000).unwrap();
+        let _socket = dial(listener.local_addr().unwrap(), 25_000, None).unwrap();
         let (_, peer) = listener.accept().unwrap();
         assert_eq!(peer.ip().to_string(), "127.0.0.2");
     }

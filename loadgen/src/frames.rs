@@ -9,6 +9,8 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// An answer to the upgrade longer than this is none.
 const ANSWER_MAX: usize = 16 * 1024;
 
+/// Opcode of a further part of a message.
+pub const CONTINUATION: u8 = 0;
 /// Opcode of a text frame.
 pub const TEXT: u8 = 1;
 /// Opcode of a binary frame.
@@ -100,13 +102,17 @@ pub fn close_words(payload: &[u8]) -> String {
     }
 }
 
-/// The request that asks for a WebSocket.
+/// The request that asks for a WebSocket; without a subprotocol when that is empty.
 #[must_use]
 pub fn upgrade_request(authority: &str, path: &str, subprotocol: &str) -> Vec<u8> {
+    let wanted = match subprotocol {
+        "" => String::new(),
+        name => format!("Sec-WebSocket-Protocol: {name}\r\n"),
+    };
     format!(
         "GET {path} HTTP/1.1\r\nHost: {authority}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
+         {wanted}\r\n"
     )
     .into_bytes()
 }

@@ -7,6 +7,8 @@
 //! - [`arguments`] becomes a checked [`plan`]; [`run`] carries it out.
 //! - [`subscribers`]: threads of non-blocking sockets, each a small [`socket`] state machine that
 //!   reads [`frames`], finds the few fields it needs by [`scan`] and keeps its [`accounting`].
+//! - [`ticks`]: a simulated exchange as the source of events, and the truth to compare with.
+//! - [`hops`] and [`spread`]: where an event's time went, and how far apart it arrived.
 //! - [`publisher`]: threads that send what is due, and never wait for anybody.
 //! - [`system`] and [`limits`]: what the server and the host did meanwhile; what is allowed.
 //! - [`report`]: figures, whether they can be believed ([`verdict`]), [`assertion`]s on them.
@@ -17,18 +19,25 @@ pub mod arguments;
 pub mod assertion;
 pub mod clock;
 pub mod dial;
+pub mod figures;
+pub mod findings;
 pub mod floor;
 pub mod frames;
+pub mod hops;
 pub mod limits;
+pub mod payload;
 pub mod plan;
 pub mod progress;
+pub mod protocol;
 pub mod publisher;
 pub mod report;
 pub mod run;
 pub mod scan;
 pub mod shared;
 pub mod socket;
+pub mod spread;
 pub mod subscribers;
 pub mod system;
+pub mod ticks;
 pub mod units;
 pub mod verdict;

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Context as _;
 use clap::Parser as _;
 use loadgen::arguments::{Action, Arguments, FloorArguments, RunArguments};
+use loadgen::report::files;
 use loadgen::{floor, run};
 
 #[global_allocator]
@@ -33,21 +34,27 @@ fn main() -> ExitCode {
 
 /// True when every assertion holds.
 fn measure(arguments: &RunArguments) -> anyhow::Result<bool> {
+    let arguments = &arguments.with_plan_file()?;
     let plan = arguments.plan()?;
+    if let Some(folder) = &arguments.report {
+        files::prepare(folder)?;
+    }
     let report = run::run(&plan, arguments.server_pid, &interrupted()?)?;
     print!("{}", report.table());
     if let Some(path) = &arguments.json {
-        let json = serde_json::to_string_pretty(&report)?;
-        std::fs::write(path, json + "\n")
+        std::fs::write(path, files::json(&report)?)
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let mut all = true;
-    for assertion in &arguments.assertions {
-        let outcome = assertion.check(&report);
+    let outcomes: Vec<_> =
+        arguments.assertions.iter().map(|assertion| assertion.check(&report)).collect();
+    for outcome in &outcomes {
         println!("{}", outcome.words);
-        all &= outcome.holds;
     }
-    Ok(all)
+    if let Some(folder) = &arguments.report {
+        files::write(folder, &report, &outcomes)?;
+        println!("report: {}", folder.join(files::PAGE).display());
+    }
+    Ok(outcomes.iter().all(|outcome| outcome.holds))
 }
 
 fn serve(arguments: &FloorArguments) -> anyhow::Result<()> {

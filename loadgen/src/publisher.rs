@@ -1,17 +1,22 @@
 //! Publishers: a thread for each connection, which sends what is due and waits for nobody.
 
+mod foreign;
+
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use client::Codec;
 
+use self::foreign::Foreign;
 use crate::clock::Clock;
-use crate::frames;
 use crate::plan::Plan;
-use crate::shared::{Latencies, latencies};
+use crate::protocol::{Dialect, Opening};
+use crate::shared::{Latencies, Shared, latencies};
+use crate::{frames, payload};
 
 /// For connecting and for the answer to the upgrade.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,8 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SLEEP_MAX: u64 = 20_000_000;
 /// Sleep while the socket takes no more.
 const RETRY: u64 = 200_000;
-/// Digits of a due time, enough for 115 days.
-const DUE_DIGITS: usize = 16;
 /// Bytes that may wait for a server that does not take them; then the run makes no sense.
 const BACKLOG_MAX: usize = 256 << 20;
 
@@ -50,6 +53,8 @@ pub struct Publisher {
     mask: u32,
     data: Vec<u8>,
     command: Vec<u8>,
+    /// When the server is not tickwire.
+    foreign: Option<Foreign>,
     outcome: Outcome,
 }
 
@@ -66,12 +71,22 @@ impl Publisher {
             })?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let protocol = Codec::Json.subprotocol();
-        let request = frames::upgrade_request(&target.authority, &target.path, protocol);
-        stream.write_all(&request)?;
+        let opening = opening(plan, number);
+        let upgrades = target.dialect.is_none_or(Dialect::publishes_in_frames);
+        if upgrades {
+            let protocol = opening.subprotocol;
+            stream.write_all(&frames::upgrade_request(
+                &target.authority,
+                &opening.path,
+                protocol,
+            ))?;
+        }
         let mut inbound = Vec::new();
         let mut chunk = [0; 4096];
         let answered = loop {
+            if !upgrades {
+                break 0;
+            }
             match frames::upgrade_answer(&inbound) {
                 Ok(Some(size)) => break size,
                 Ok(None) => {}
@@ -86,8 +101,7 @@ impl Publisher {
             inbound.extend_from_slice(&chunk[..read]);
         };
         inbound.drain(..answered);
-        stream.set_nonblocking(true)?;
-        Ok(Self {
+        let mut publisher = Self {
             number,
             stream,
             inbound,
@@ -96,6 +110,12 @@ impl Publisher {
             mask: 0x9e37_79b9,
             data: Vec::new(),
             command: Vec::new(),
+            foreign: target.dialect.map(|dialect| Foreign {
+                dialect,
+                base: target.path.clone(),
+                authority: target.authority.clone(),
+                carry: Vec::new(),
+            }),
             outcome: Outcome {
                 published: vec![0; plan.topics],
                 lag: latencies(),
@@ -103,28 +123,39 @@ impl Publisher {
                 problem: None,
                 connection: None,
             },
-        })
+        };
+        publisher.introduce(&opening).map_err(anyhow::Error::msg)?;
+        publisher.stream.set_nonblocking(true)?;
+        Ok(publisher)
     }
 
     /// Sends this publisher's events, each when it is due after `start`, until all are sent or
     /// `stop` is set.
     #[must_use]
-    pub fn run(mut self, plan: &Plan, clock: Clock, start: u64, stop: &AtomicBool) -> Outcome {
-        let events = plan.schedule.events();
+    pub fn run(
+        mut self,
+        plan: &Plan,
+        shared: &Shared,
+        clock: Clock,
+        start: u64,
+        stop: &AtomicBool,
+    ) -> Outcome {
+        sleep_precisely();
+        let events = plan.events();
         let measured = plan.schedule.measured();
         let mut k = 0;
         loop {
             let stopped = stop.load(Ordering::Relaxed);
             let now = clock.now();
-            while !stopped && k < events && start + plan.schedule.due(k) <= now {
+            while !stopped && k < events && start + plan.due(k) <= now {
                 let topic = plan.topic_of(k);
                 if plan.publisher_of(topic) == self.number {
-                    self.push(plan, topic, k, start + plan.schedule.due(k));
+                    self.push(plan, topic, k, start + plan.due(k), clock.now());
                 }
                 k += 1;
             }
             let turn = self.write().and_then(|()| {
-                self.note_lag(clock, start + measured.start);
+                self.note_lag(clock, start + measured.start, shared);
                 self.read()
             });
             if let Err(problem) = turn {
@@ -136,7 +167,7 @@ impl Publisher {
                 return self.finish();
             }
             let until_due = if k < events {
-                (start + plan.schedule.due(k)).saturating_sub(clock.now())
+                (start + plan.due(k)).saturating_sub(clock.now())
             } else {
                 SLEEP_MAX
             };
@@ -151,12 +182,14 @@ impl Publisher {
     }
 
     /// Queues event `k`.
-    fn push(&mut self, plan: &Plan, topic: usize, k: u64, due: u64) {
-        event_data(&mut self.data, k, due, plan.payload);
+    fn push(&mut self, plan: &Plan, topic: usize, k: u64, due: u64, now: u64) {
+        if self.foreign.is_some() {
+            return self.push_foreign(plan, topic, due);
+        }
+        payload::write(&mut self.data, plan, k, due, now);
         self.command.clear();
         self.command.extend_from_slice(b"{\"op\":\"publish\",\"topic\":\"");
-        self.command.extend_from_slice(plan.prefix.as_bytes());
-        self.command.extend_from_slice(itoa::Buffer::new().format(topic).as_bytes());
+        self.command.extend_from_slice(plan.topic_name(topic).as_bytes());
         self.command.extend_from_slice(b"\",\"data\":");
         self.command.extend_from_slice(&self.data);
         self.command.push(b'}');
@@ -188,9 +221,11 @@ impl Publisher {
         result
     }
 
-    fn note_lag(&mut self, clock: Clock, from: u64) {
+    fn note_lag(&mut self, clock: Clock, from: u64, shared: &Shared) {
         if self.outbound.is_empty() && !self.waiting.is_empty() {
             let now = clock.now();
+            let lag = now.saturating_sub(self.waiting[0]);
+            shared.publisher_lag.fetch_max(lag, Ordering::Relaxed);
             for due in self.waiting.drain(..).filter(|due| *due >= from) {
                 self.outcome.lag.saturating_record(now.saturating_sub(due));
             }
@@ -209,10 +244,19 @@ impl Publisher {
                 Err(error) => return Err(format!("a publisher's connection broke: {error}")),
             }
         }
-        let mut used = 0;
-        while let Some(head) = frames::head(&self.inbound[used..]) {
+        self.hear().map(|_| ())
+    }
+
+    /// Works through what was read; whether another dialect's welcome was in it.
+    fn hear(&mut self) -> Result<bool, String> {
+        if self.foreign.as_ref().is_some_and(|foreign| !foreign.dialect.publishes_in_frames()) {
+            return self.hear_bare();
+        }
+        let inbound = std::mem::take(&mut self.inbound);
+        let (mut used, mut welcome) = (0, false);
+        while let Some(head) = frames::head(&inbound[used..]) {
             let start = used + head.size;
-            let Some(payload) = self.inbound.get(start..start.saturating_add(head.payload)) else {
+            let Some(payload) = inbound.get(start..start.saturating_add(head.payload)) else {
                 break;
             };
             used = start + head.payload;
@@ -224,6 +268,9 @@ impl Publisher {
                 frames::CLOSE => {
                     return Err(format!("a publisher was {}", frames::close_words(payload)));
                 }
+                frames::TEXT | frames::BINARY | frames::CONTINUATION if self.foreign.is_some() => {
+                    welcome |= self.hear_foreign(payload)?;
+                }
                 frames::TEXT if memchr::memmem::find(payload, b"\"op\":\"error\"").is_some() => {
                     self.outcome.refused += 1;
                     let shown = String::from_utf8_lossy(payload).into_owned();
@@ -232,39 +279,27 @@ impl Publisher {
                 _ => {}
             }
         }
+        self.inbound = inbound;
         self.inbound.drain(..used);
-        Ok(())
+        Ok(welcome)
     }
 }
 
-/// Writes `{"due":"…","n":…,"pad":"…"}` of `size` bytes, or a little more where that is too few.
-fn event_data(data: &mut Vec<u8>, k: u64, due: u64, size: usize) {
-    data.clear();
-    data.extend_from_slice(b"{\"due\":\"");
-    let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(due).as_bytes();
-    data.resize(data.len() + DUE_DIGITS.saturating_sub(digits.len()), b'0');
-    data.extend_from_slice(digits);
-    data.extend_from_slice(b"\",\"n\":");
-    data.extend_from_slice(itoa::Buffer::new().format(k).as_bytes());
-    data.extend_from_slice(b",\"pad\":\"");
-    data.resize(size.saturating_sub(2).max(data.len()), b'x');
-    data.extend_from_slice(b"\"}");
+/// How a publisher's connection begins.
+fn opening(plan: &Plan, number: usize) -> Opening {
+    match plan.target.dialect {
+        Some(dialect) => dialect.publisher(&plan.target.path, number),
+        None => Opening {
+            path: plan.target.path.clone(),
+            subprotocol: Codec::Json.subprotocol(),
+            hello: Vec::new(),
+            wishes: Vec::new(),
+        },
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn data_has_the_size_asked_for_and_is_json() {
-        let mut data = Vec::new();
-        for (k, size) in [(0, 128), (999_999, 128), (7, 4096), (7, 0)] {
-            event_data(&mut data, k, 1_234_567, size);
-            let value: serde_json::Value = serde_json::from_slice(&data).unwrap();
-            assert_eq!(value["due"], "0000000001234567");
-            assert_eq!(value["n"], k);
-            assert!(data.len() == size || size == 0, "{} for {size}", data.len());
-        }
-    }
+/// Sleeps of this thread end when they are to, not up to 50 µs later. False where the system
+/// refuses: then the lag shows it.
+fn sleep_precisely() -> bool {
+    rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).is_ok()
 }

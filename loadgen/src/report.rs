@@ -1,14 +1,31 @@
-//! The figures of a run: a table for people, JSON for programs.
+//! The figures of a run, and how they are shown: a table, JSON, a page, files for other tools.
+//!
+//! - [`timeline`]: what a run records over time, and its distributions; [`environment`] and [`server`]: where
+//!   and when it ran.
+//! - [`table`]: for the terminal. [`page`] and its [`chart`]s: for a browser. [`histograms`]: for
+//!   the tools of the HdrHistogram family. [`files`] writes the last two to a folder.
+
+pub mod chart;
+pub mod environment;
+pub mod files;
+pub mod histograms;
+pub mod page;
+pub mod server;
+pub mod table;
+pub mod timeline;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::accounting::Totals;
-use crate::plan::{Plan, Schedule};
+use crate::hops::HopSum;
+use crate::plan::{Plan, Role, Schedule, Shares};
+use crate::report::environment::Environment;
+use crate::report::timeline::{Hop, Recording};
 use crate::shared::Latencies;
 use crate::system::Cpu;
-use crate::units::{bytes, nanoseconds, whole_bytes};
+use crate::ticks::verify::Verified;
 
 /// What a run found. Times are in nanoseconds, sizes in bytes.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +38,24 @@ pub struct Report {
     pub objections: Vec<String>,
     /// Receive time minus due time.
     pub latency: LatencyShown,
+    /// The same by role, of roles that were measured.
+    pub groups: BTreeMap<String, LatencyShown>,
+    /// From the first to the last subscriber of each event: healthy ones without a `max_rate`.
+    pub spread: LatencyShown,
+    /// Where the time went, at healthy subscribers; empty when the server does not tell.
+    pub hops: Vec<Hop>,
+    /// Whether that adds up.
+    pub hop_sum: Option<HopSum>,
+    /// From dialling to being subscribed.
+    pub connect: LatencyShown,
+    /// From dialling again to having caught up.
+    pub resume: LatencyShown,
+    /// Times that a socket was cut on purpose and came back.
+    pub reconnects: u64,
+    /// Attempts at that which failed, and were repeated.
+    pub reconnect_failures: u64,
+    /// What those found that compare ticks with the truth.
+    pub verified: Verified,
     /// Messages received in the measured part.
     pub delivered: u64,
     /// The same by second.
@@ -43,6 +78,11 @@ pub struct Report {
     pub connect_seconds: f64,
     /// Seconds that were measured; fewer than planned after Ctrl-C.
     pub measured_seconds: f64,
+    /// Where, when and by which version.
+    pub environment: Environment,
+    /// What the page and the histogram files are made of; in JSON the samples over time.
+    #[serde(rename = "timeline", serialize_with = "timeline_only")]
+    pub recording: Recording,
 }
 
 /// The plan as it is reported.
@@ -62,6 +102,14 @@ pub struct PlanShown {
     pub schedule: Schedule,
     /// Bytes of data.
     pub payload: usize,
+    /// Events are quotes, books and trades of a simulated exchange.
+    pub ticks: bool,
+    /// Events were due when that exchange had them.
+    pub own_rhythm: bool,
+    /// Some topics were more popular than others.
+    pub zipf: bool,
+    /// How many subscribers of a hundred were what.
+    pub shares: Shares,
     /// Codec of the subscribers.
     pub codec: String,
     /// Rate limit asked for.
@@ -73,7 +121,7 @@ pub struct PlanShown {
 }
 
 /// A latency distribution.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 #[expect(missing_docs, reason = "percentiles need no words")]
 pub struct LatencyShown {
     /// How many were recorded.
@@ -142,12 +190,19 @@ impl From<&Plan> for PlanShown {
         Self {
             target: plan.target.authority.clone(),
             subscribers: plan.subscribers,
-            stalled: plan.stalled,
+            stalled: plan.count(Role::Stalled),
             topics: plan.topics,
             topics_per_subscriber: plan.topics_per_subscriber,
             schedule: plan.schedule,
             payload: plan.payload,
-            codec: plan.codec.to_string(),
+            ticks: plan.ticks,
+            own_rhythm: plan.own_rhythm,
+            zipf: !plan.popularity.is_empty(),
+            shares: plan.shares,
+            codec: match plan.shares.msgpack {
+                0.0 | 100.0 => plan.codec.to_string(),
+                share => format!("json, {share} % msgpack"),
+            },
             max_rate: plan.max_rate,
             threads: plan.threads,
             publishers: plan.publishers,
@@ -170,171 +225,6 @@ impl From<&Latencies> for LatencyShown {
     }
 }
 
-impl Report {
-    /// What assertions may be about.
-    pub const FIGURES: [&'static str; 18] = [
-        "p50",
-        "p90",
-        "p99",
-        "p99.9",
-        "p99.99",
-        "max",
-        "lag_p99",
-        "lost",
-        "doubled",
-        "reordered",
-        "merged",
-        "announced",
-        "published",
-        "refused",
-        "ended",
-        "delivered_per_second",
-        "cpu_microseconds_per_delivered",
-        "resident_per_connection",
-    ];
-
-    /// Whether a figure is a time, in nanoseconds.
-    #[must_use]
-    pub fn is_time(figure: &str) -> bool {
-        figure.starts_with('p') && figure != "published" || matches!(figure, "max" | "lag_p99")
-    }
-
-    /// A figure by its name; `None` when it was not measured.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "compared and shown, exact below 2^53")]
-    pub fn figure(&self, name: &str) -> Option<f64> {
-        let latency = |value: u64| (self.latency.count > 0).then_some(value as f64);
-        match name {
-            "p50" => latency(self.latency.p50),
-            "p90" => latency(self.latency.p90),
-            "p99" => latency(self.latency.p99),
-            "p99.9" => latency(self.latency.p99_9),
-            "p99.99" => latency(self.latency.p99_99),
-            "max" => latency(self.latency.max),
-            "lag_p99" => Some(self.publisher.lag_p99 as f64),
-            "lost" => Some(self.totals.lost as f64),
-            "doubled" => Some(self.totals.doubled as f64),
-            "reordered" => Some(self.totals.reordered as f64),
-            "merged" => Some(self.totals.merged as f64),
-            "announced" => Some(self.totals.announced as f64),
-            "published" => Some(self.publisher.published as f64),
-            "refused" => Some(self.publisher.refused as f64),
-            "ended" => Some(self.ended.values().sum::<usize>() as f64),
-            "delivered_per_second" => Some(self.delivered_per_second),
-            "cpu_microseconds_per_delivered" => {
-                self.server.map(|server| server.cpu_microseconds_per_delivered)
-            }
-            "resident_per_connection" => self.server.map(|server| server.resident_per_connection),
-            _ => None,
-        }
-    }
-
-    /// For a person.
-    #[must_use]
-    pub fn table(&self) -> String {
-        let mut lines = Vec::new();
-        let mut row = |name: &str, text: String| lines.push(format!("{name:<12} {text}"));
-        let PlanShown { target, subscribers, stalled, topics, topics_per_subscriber, .. } =
-            &self.plan;
-        let Schedule { rate, burst, .. } = self.plan.schedule;
-        let mut plan = format!(
-            "{target}: {subscribers} subscribers × {topics_per_subscriber} of {topics} topics, \
-             {rate} events/s",
-        );
-        if burst > 1 {
-            plan = format!("{plan} in bursts of {burst}");
-        }
-        if *stalled > 0 {
-            plan = format!("{plan}, {stalled} never read");
-        }
-        row("plan", format!("{plan}, {} B, {}", self.plan.payload, self.plan.codec));
-        let LatencyShown { count, p50, p90, p99, p99_9, p99_99, max } = self.latency;
-        if count > 0 {
-            let [p50, p90, p99, p99_9, p99_99, max] =
-                [p50, p90, p99, p99_9, p99_99, max].map(nanoseconds);
-            row(
-                "latency",
-                format!(
-                    "p50 {p50}  p90 {p90}  p99 {p99}  p99.9 {p99_9}  p99.99 {p99_99}  max {max}"
-                ),
-            );
-        }
-        row(
-            "delivered",
-            format!(
-                "{} in {:.1} s: {:.0}/s, {}/s",
-                self.delivered,
-                self.measured_seconds,
-                self.delivered_per_second,
-                bytes(self.bytes_per_second)
-            ),
-        );
-        row("books", self.books());
-        self.rest_of_table(&mut row);
-        lines.join("\n") + "\n"
-    }
-
-    fn books(&self) -> String {
-        let Totals { expected, received, merged, announced, lost, doubled, reordered, .. } =
-            self.totals;
-        let books = format!(
-            "expected {expected} = received {received} + merged {merged} + announced gaps \
-             {announced} + lost {lost}; doubled {doubled}, reordered {reordered}",
-        );
-        match self.totals.missing_at_end {
-            0 => books,
-            missing => format!(
-                "{books}; {missing} of the lost were missing when waiting ended (--drain): was the \
-                 server behind?"
-            ),
-        }
-    }
-
-    fn rest_of_table(&self, row: &mut impl FnMut(&str, String)) {
-        let PublisherShown { planned, published, refused, lag_p50, lag_p99, problem } =
-            &self.publisher;
-        let mut publisher = format!(
-            "{published} of {planned} events, lag p50 {} p99 {}",
-            nanoseconds(*lag_p50),
-            nanoseconds(*lag_p99)
-        );
-        if *refused > 0 {
-            publisher = format!("{publisher}, {refused} refused");
-        }
-        if let Some(problem) = problem {
-            publisher = format!("{publisher}: {problem}");
-        }
-        row("publisher", publisher);
-        if let Some(server) = &self.server {
-            let CpuShown { user, system, .. } = server.cpu;
-            row(
-                "server",
-                format!(
-                    "pid {}: {:.2} CPU-µs a delivered message (by ticks {} user, {} system), {} a \
-                     connection, resident {}",
-                    server.pid,
-                    server.cpu_microseconds_per_delivered,
-                    nanoseconds(user),
-                    nanoseconds(system),
-                    bytes(server.resident_per_connection),
-                    [server.resident_before, server.resident_connected, server.resident_end]
-                        .map(whole_bytes)
-                        .join(" → "),
-                ),
-            );
-        }
-        let busy: Vec<_> = self.busy_percent.iter().map(|busy| format!("{busy:.0} %")).collect();
-        let busy = busy.join(" ");
-        let steal = self.steal_percent.map_or_else(|| "unknown".into(), |s| format!("{s:.1} %"));
-        row("loadgen", format!("threads busy {busy}, stolen by the host {steal}"));
-        for (reason, count) in &self.ended {
-            row("ended early", format!("{count} sockets: {reason}"));
-        }
-        if self.usable {
-            row("result", "usable".into());
-        }
-        for objection in &self.objections {
-            row("NOT USABLE", objection.clone());
-        }
-    }
+fn timeline_only<S: Serializer>(recording: &Recording, serializer: S) -> Result<S::Ok, S::Error> {
+    recording.timeline.serialize(serializer)
 }

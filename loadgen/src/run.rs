@@ -1,5 +1,8 @@
 //! A run from beginning to end: connect, publish and measure, drain, close the books.
 
+mod assemble;
+mod sampler;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,20 +11,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
 
-use crate::accounting::Totals;
+use self::sampler::Sampler;
 use crate::clock::Clock;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::publisher::{self, Publisher};
-use crate::report::{LatencyShown, PlanShown, PublisherShown, Report, ServerShown};
-use crate::shared::{Reading, Shared, latencies};
+use crate::report::timeline::Recording;
+use crate::report::{Report, ServerShown};
+use crate::shared::{Reading, Shared};
 use crate::system::{Cpu, Host, Process};
 use crate::{limits, subscribers, verdict};
 
 /// Between two looks at the gauges.
 const LOOK: Duration = Duration::from_millis(20);
-/// Between two updates of the line on the terminal.
-const SHOW: Duration = Duration::from_millis(500);
 /// From the order to publish until the first event is due: publishers are awake by then.
 const HEAD_START: Duration = Duration::from_millis(100);
 
@@ -59,12 +61,14 @@ pub fn run(
     running.connect(interrupted)?;
     let connect_seconds = running.started.elapsed().as_secs_f64();
     let resident_connected = server.and_then(Process::resident);
-    let (edges, published) = running.measure(publishers, server, interrupted);
+    let (edges, recording, published) = running.measure(publishers, server, interrupted);
     let resident_end = server.and_then(Process::resident);
     running.drain(&published, interrupted);
     let outcomes = running.join()?;
-    let mut report = assemble(&running.plan, &edges, &published, &outcomes);
+    let mut report =
+        assemble::report(&running.plan, (&edges.0, &edges.1), recording, &published, &outcomes);
     report.connect_seconds = connect_seconds;
+    report.environment.server = crate::report::server::version(&running.plan.target);
     report.server = server.and_then(|process| {
         let cpu = edges.1.cpu?.since(edges.0.cpu?);
         let (before, connected) = (resident_before?, resident_connected?);
@@ -145,7 +149,7 @@ impl Running {
         publishers: Vec<Publisher>,
         server: Option<Process>,
         interrupted: &Arc<AtomicBool>,
-    ) -> ((Edge, Edge), Vec<publisher::Outcome>) {
+    ) -> ((Edge, Edge), Recording, Vec<publisher::Outcome>) {
         let start = self.clock.now() + crate::clock::nanoseconds(HEAD_START);
         let measured = self.plan.schedule.measured();
         self.shared.measured.0.store(start + measured.start, Ordering::Relaxed);
@@ -154,42 +158,44 @@ impl Running {
             .into_iter()
             .map(|publisher| {
                 let (plan, stop) = (Arc::clone(&self.plan), Arc::clone(interrupted));
-                let clock = self.clock;
-                std::thread::spawn(move || publisher.run(&plan, clock, start, &stop))
+                let (clock, shared) = (self.clock, Arc::clone(&self.shared));
+                std::thread::spawn(move || publisher.run(&plan, &shared, clock, start, &stop))
             })
             .collect();
-        let progress = Progress::running(Duration::from_nanos(measured.end));
-        self.watch(&progress, start, start + measured.start, "warm-up", interrupted);
+        let length = Duration::from_nanos(measured.end);
+        let progress = Progress::running(length);
+        let mut sampler = Sampler::new(&self.shared, server, (self.clock.now(), start), length);
+        self.watch(&progress, &mut sampler, start, measured.start, interrupted);
         let first = self.edge(server);
-        self.watch(&progress, start, start + measured.end, "measuring", interrupted);
+        self.watch(&progress, &mut sampler, start, measured.end, interrupted);
         let last = self.edge(server);
         progress.finish();
         let publish = |thread: JoinHandle<publisher::Outcome>| {
             thread.join().expect("a publisher returns its problems, it does not panic")
         };
-        ((first, last), publishers.into_iter().map(publish).collect())
+        let outcomes = publishers.into_iter().map(publish).collect();
+        ((first, last), sampler.recording, outcomes)
     }
 
-    /// Shows what is going on until `until`, or until it is interrupted.
+    /// Samples and shows what is going on until `until` after the start, or until it is
+    /// interrupted.
     fn watch(
         &self,
         progress: &Progress,
+        sampler: &mut Sampler,
         start: u64,
         until: u64,
-        part: &'static str,
         interrupted: &AtomicBool,
     ) {
-        let mut shown = (Instant::now(), self.shared.read().delivered);
-        while self.clock.now() < until && !interrupted.load(Ordering::Relaxed) {
-            let left = Duration::from_nanos(until.saturating_sub(self.clock.now()));
+        let measured = until > self.plan.schedule.measured().start;
+        let part = if measured { "measuring" } else { "warm-up" };
+        while self.clock.now() < start + until && !interrupted.load(Ordering::Relaxed) {
+            let left = Duration::from_nanos((start + until).saturating_sub(self.clock.now()));
             std::thread::sleep(LOOK.min(left));
-            progress.elapsed(Duration::from_nanos(self.clock.now().saturating_sub(start)), part);
-            let elapsed = shown.0.elapsed();
-            if elapsed >= SHOW {
-                let delivered = self.shared.read().delivered;
-                let rate = per_second(delivered - shown.1, elapsed.as_secs_f64());
-                progress.figures(rate, self.shared.take_recent());
-                shown = (Instant::now(), delivered);
+            let now = self.clock.now();
+            progress.elapsed(Duration::from_nanos(now.saturating_sub(start)), part);
+            if let Some(sample) = sampler.look(now, &self.shared, measured) {
+                progress.sample(sample);
             }
         }
     }
@@ -230,55 +236,6 @@ impl Running {
             thread.join().map_err(|_| anyhow!("a thread of subscribers panicked"))?
         };
         self.threads.drain(..).map(join).collect()
-    }
-}
-
-fn assemble(
-    plan: &Plan,
-    (first, last): &(Edge, Edge),
-    published: &[publisher::Outcome],
-    outcomes: &[subscribers::Outcome],
-) -> Report {
-    let mut all = latencies();
-    let mut totals = Totals::default();
-    let mut ended = BTreeMap::new();
-    for outcome in outcomes {
-        all.add(&outcome.latencies).expect("all histograms of a run have the same bounds");
-        totals.add(&outcome.totals);
-        merge(&mut ended, outcome.ended.clone());
-    }
-    let mut lag = latencies();
-    for outcome in published {
-        lag.add(&outcome.lag).expect("all histograms of a run have the same bounds");
-    }
-    let seconds = last.at.duration_since(first.at).as_secs_f64();
-    let delivered = last.reading.delivered - first.reading.delivered;
-    let idle = first.reading.idle.iter().zip(&last.reading.idle);
-    let busy = idle.map(|(first, last)| 100.0 - per_second(last - first, seconds) / 1e7);
-    let steal = first.host.zip(last.host).map(|(first, last)| last.steal_percent_since(first));
-    Report {
-        plan: PlanShown::from(plan),
-        usable: false,
-        objections: Vec::new(),
-        latency: LatencyShown::from(&all),
-        delivered,
-        delivered_per_second: per_second(delivered, seconds),
-        bytes_per_second: per_second(last.reading.bytes - first.reading.bytes, seconds),
-        totals,
-        publisher: PublisherShown {
-            planned: plan.schedule.events(),
-            published: published.iter().flat_map(|outcome| &outcome.published).sum(),
-            refused: published.iter().map(|outcome| outcome.refused).sum(),
-            problem: published.iter().find_map(|outcome| outcome.problem.clone()),
-            lag_p50: lag.value_at_quantile(0.5),
-            lag_p99: lag.value_at_quantile(0.99),
-        },
-        server: None,
-        busy_percent: busy.map(|busy| busy.clamp(0.0, 100.0)).collect(),
-        steal_percent: steal,
-        ended,
-        connect_seconds: 0.0,
-        measured_seconds: seconds,
     }
 }
 

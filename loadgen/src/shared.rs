@@ -36,6 +36,8 @@ pub struct Shared {
     recent: Mutex<Latencies>,
     /// One for each thread of subscribers.
     pub gauges: Vec<Gauge>,
+    /// The latest that an event got to the kernel since somebody looked last, in nanoseconds.
+    pub publisher_lag: AtomicU64,
     /// Start and end of the measurement on the run's clock; set when the publishers start.
     pub measured: (AtomicU64, AtomicU64),
 }
@@ -84,6 +86,7 @@ impl Shared {
             published: RwLock::new(Vec::new()),
             recent: Mutex::new(latencies()),
             gauges: (0..threads).map(|_| Gauge::default()).collect(),
+            publisher_lag: AtomicU64::new(0),
             measured: (AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)),
         }
     }
@@ -121,16 +124,11 @@ impl Shared {
         recent.add(interval).expect("all histograms of a run have the same bounds");
     }
 
-    /// What came since the last call: its p50 and p99.9.
+    /// What came since the last call.
     #[must_use]
-    pub fn take_recent(&self) -> Option<(u64, u64)> {
+    pub fn take_recent(&self) -> Latencies {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if recent.is_empty() {
-            return None;
-        }
-        let shown = (recent.value_at_quantile(0.5), recent.value_at_quantile(0.999));
-        recent.reset();
-        Some(shown)
+        std::mem::replace(&mut *recent, latencies())
     }
 
     /// All gauges now.

@@ -1,5 +1,8 @@
 //! A thread of subscribers: one poll over its share of the sockets.
 
+mod departures;
+mod unruly;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -9,26 +12,42 @@ use std::time::Duration;
 use anyhow::Context as _;
 use mio::{Events, Interest, Poll, Token};
 
+use self::departures::Departures;
 use crate::accounting::Totals;
 use crate::clock::Clock;
-use crate::plan::Plan;
+use crate::hops::Hops;
+use crate::plan::{Plan, Role};
 use crate::shared::{Latencies, Phase, Shared};
 use crate::socket::{Context, Socket, Stage};
+use crate::spread::Spread;
+use crate::ticks::verify::Verified;
 
-/// Sockets of a thread that are being connected at the same time.
+/// Sockets of a thread that are being connected at the same time, but for a storm.
 const CONNECTING_MAX: usize = 64;
 /// Longest wait: then the phase is looked at.
 const WAIT: Duration = Duration::from_millis(20);
 /// Between two looks at what only people see.
-const SHOW_EVERY: u64 = 200_000_000;
+const SHOW_EVERY: u64 = 100_000_000;
 
 /// What a thread found out.
 #[derive(Debug)]
 pub struct Outcome {
     /// Its books.
     pub totals: Totals,
-    /// Its latencies.
-    pub latencies: Latencies,
+    /// Its latencies, by role.
+    pub groups: Vec<Latencies>,
+    /// Where the time went.
+    pub hops: Hops,
+    /// First and last arrivals.
+    pub spread: Spread,
+    /// From dialling to being subscribed.
+    pub connect: Latencies,
+    /// From dialling again to having caught up.
+    pub resume: Latencies,
+    /// Times that a socket came back, and attempts that failed.
+    pub reconnects: (u64, u64),
+    /// What those found that verify.
+    pub verified: Verified,
     /// Why sockets ended early, and how many for each reason.
     pub ended: BTreeMap<String, usize>,
 }
@@ -40,12 +59,19 @@ struct Worker<'p> {
     clock: Clock,
     poll: Poll,
     context: Context<'p>,
+    /// The number in the run of each of its sockets.
+    subscribers: Vec<usize>,
     /// By their token. `None`: not connected yet, or over.
     sockets: Vec<Option<Socket>>,
     /// Sockets that are subscribed and are never read again.
     stalled: Vec<Socket>,
+    /// Sockets that are subscribed and are read slowly: by token.
+    trickling: Vec<usize>,
+    trickled: u64,
     /// Over before their time; their books are still to be closed.
     over: Vec<Socket>,
+    departures: Departures,
+    reconnects: (u64, u64),
     ended: BTreeMap<String, usize>,
     next: usize,
     connecting: usize,
@@ -53,7 +79,7 @@ struct Worker<'p> {
     shown: u64,
 }
 
-/// Runs thread `number`: subscribers `number`, `number + threads`, … until the run stops.
+/// Runs thread `number` with its share of the subscribers until the run stops.
 ///
 /// # Errors
 /// When there can be no poll at all; what happens to a socket is in the outcome.
@@ -63,16 +89,21 @@ pub fn run(
     clock: Clock,
     number: usize,
 ) -> anyhow::Result<Outcome> {
-    let share = (plan.subscribers + plan.threads - 1 - number) / plan.threads;
+    let subscribers = plan.subscribers_of_thread(number);
     let mut worker = Worker {
         number,
         shared,
         clock,
         poll: Poll::new().context("cannot create a poll")?,
         context: Context::new(plan),
-        sockets: (0..share).map(|_| None).collect(),
+        sockets: subscribers.iter().map(|_| None).collect(),
+        subscribers,
         stalled: Vec::new(),
+        trickling: Vec::new(),
+        trickled: 0,
         over: Vec::new(),
+        departures: Departures::default(),
+        reconnects: (0, 0),
         ended: BTreeMap::new(),
         next: 0,
         connecting: 0,
@@ -83,7 +114,11 @@ pub fn run(
     while shared.phase() != Phase::Stopped {
         worker.connect_more();
         let before = clock.now();
-        match worker.poll.poll(&mut events, Some(WAIT)) {
+        let wait = worker
+            .departures
+            .next()
+            .map_or(WAIT, |due| WAIT.min(Duration::from_nanos(due.saturating_sub(before))));
+        match worker.poll.poll(&mut events, Some(wait)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                 return Err(error).context("the poll failed");
             }
@@ -92,11 +127,12 @@ pub fn run(
         let after = clock.now();
         let gauge = &shared.gauges[number];
         gauge.idle.fetch_add(after - before, Ordering::Relaxed);
-        worker.context.measured =
-            (shared.measured.0.load(Ordering::Relaxed), shared.measured.1.load(Ordering::Relaxed));
+        worker.learn_times();
         for event in &events {
             worker.turn(event);
         }
+        worker.trickle(after);
+        worker.depart(after);
         worker.show(after);
     }
     Ok(worker.close_books())
@@ -107,67 +143,94 @@ impl Worker<'_> {
         while self.connecting < CONNECTING_MAX && self.next < self.sockets.len() {
             let index = self.next;
             self.next += 1;
-            let subscriber = index * self.context.plan.threads + self.number;
-            let opened = Socket::connect(self.context.plan, subscriber).and_then(|mut socket| {
-                self.poll.registry().register(
-                    &mut socket.stream,
-                    Token(index),
-                    Interest::READABLE | Interest::WRITABLE,
-                )?;
-                Ok(socket)
-            });
-            match opened {
+            let subscriber = self.subscribers[index];
+            match Socket::connect(self.context.plan, subscriber, self.clock.now()) {
                 Ok(socket) => {
                     self.sockets[index] = Some(socket);
                     self.connecting += 1;
+                    if let Err(error) = self.register(index) {
+                        self.end(index, &error.to_string());
+                    }
                 }
                 Err(error) => self.note(&error.to_string()),
             }
         }
     }
 
+    fn register(&mut self, index: usize) -> io::Result<()> {
+        let Some(socket) = &mut self.sockets[index] else { return Ok(()) };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut socket.stream, Token(index), interest)
+    }
+
+    /// The measured part is known once the publishers start; then departures can be planned.
+    fn learn_times(&mut self) {
+        let measured = (
+            self.shared.measured.0.load(Ordering::Relaxed),
+            self.shared.measured.1.load(Ordering::Relaxed),
+        );
+        if self.context.measured == measured || measured.1 == u64::MAX {
+            return;
+        }
+        self.context.measured = measured;
+        for (index, &subscriber) in self.subscribers.iter().enumerate() {
+            self.departures.plan(self.context.plan, index, subscriber, measured);
+        }
+    }
+
     fn turn(&mut self, event: &mio::event::Event) {
         let index = event.token().0;
+        let clock = self.clock;
         let Some(socket) = self.sockets.get_mut(index).and_then(Option::as_mut) else { return };
         let was_live = socket.stage == Stage::Live;
+        let first_time = !socket.is_returning();
         let mut result = Ok(());
         if event.is_writable() {
             result = socket.writable(&self.context);
         }
         if result.is_ok() && (event.is_readable() || event.is_read_closed()) {
-            let clock = self.clock;
-            result = socket.readable(&mut self.context, || clock.now());
+            result = socket.readable(&mut self.context, usize::MAX, || clock.now());
         }
-        let is_live = socket.stage == Stage::Live;
-        if is_live && !was_live {
+        let (role, now_live) = (socket.member.role, socket.stage == Stage::Live && !was_live);
+        if now_live && first_time {
             self.connecting -= 1;
             self.ready += 1;
         }
         match result {
-            Ok(()) if is_live && !was_live && self.is_stalled(index) => self.stall(index),
+            Err(why) => self.broken(index, &why),
+            Ok(()) if now_live && role == Role::Stalled => self.stall(index),
+            Ok(()) if now_live && role == Role::Slow => self.slow_down(index),
             Ok(()) => {}
-            Err(why) => {
-                if !is_live {
-                    self.connecting -= 1;
-                }
-                self.note(&why);
-                self.over.extend(self.sockets[index].take());
+        }
+    }
+
+    /// A socket is over; unless it is one that comes back.
+    fn broken(&mut self, index: usize, why: &str) {
+        let Some(socket) = &self.sockets[index] else { return };
+        let told_off = self.context.plan.on_slow == Some(client::OnSlow::Disconnect)
+            && why.starts_with("closed with 4001");
+        if told_off || (socket.is_returning() && socket.stage != Stage::Live) {
+            let count = if told_off { &mut self.reconnects.0 } else { &mut self.reconnects.1 };
+            *count += 1;
+            self.departures.retry(index, self.clock.now());
+            if let Some(socket) = &mut self.sockets[index] {
+                // It may be gone already.
+                drop(self.poll.registry().deregister(&mut socket.stream));
+                socket.stage = Stage::Connecting;
             }
+            return;
         }
+        self.end(index, why);
     }
 
-    fn is_stalled(&self, index: usize) -> bool {
-        let plan = self.context.plan;
-        plan.is_stalled(index * plan.threads + self.number)
-    }
-
-    /// Reads no more from a socket, which stays open.
-    fn stall(&mut self, index: usize) {
-        let Some(mut socket) = self.sockets[index].take() else { return };
-        match self.poll.registry().deregister(&mut socket.stream) {
-            Ok(()) => self.stalled.push(socket),
-            Err(error) => self.note(&error.to_string()),
+    fn end(&mut self, index: usize, why: &str) {
+        let Some(socket) = self.sockets[index].take() else { return };
+        if socket.stage != Stage::Live && !socket.is_returning() {
+            self.connecting -= 1;
         }
+        self.note(why);
+        self.trickling.retain(|known| *known != index);
+        self.over.push(socket);
     }
 
     fn note(&mut self, why: &str) {
@@ -187,9 +250,9 @@ impl Worker<'_> {
             self.context.interval.reset();
         }
         if self.shared.phase() == Phase::Draining && !gauge.complete.load(Ordering::Relaxed) {
-            let (plan, published) = (self.context.plan, self.shared.published());
+            let published = self.shared.published();
             let mut live = self.sockets.iter().flatten();
-            let complete = live.all(|socket| socket.is_complete(plan, &published));
+            let complete = live.all(|socket| socket.is_complete(&published));
             gauge.complete.store(complete, Ordering::Release);
         }
     }
@@ -197,9 +260,16 @@ impl Worker<'_> {
     fn close_books(self) -> Outcome {
         let published = self.shared.published();
         let mut totals = Totals { unasked: self.context.unasked, ..Totals::default() };
+        let mut verified = Verified::default();
         for socket in self.sockets.iter().flatten().chain(&self.over) {
-            socket.close_books(self.context.plan, &published, &mut totals);
+            socket.close_books(&published, &mut totals);
+            if let Some(verifier) = &socket.verifier {
+                verified.add(&verifier.found);
+                verified.subscribers += 1;
+            }
         }
-        Outcome { totals, latencies: self.context.total, ended: self.ended }
+        let Context { groups, hops, spread, connect, resume, .. } = self.context;
+        let (reconnects, ended) = (self.reconnects, self.ended);
+        Outcome { totals, groups, hops, spread, connect, resume, reconnects, verified, ended }
     }
 }

@@ -66,10 +66,7 @@ fn channel(topics: &Topics, name: &str) -> broadcast::Sender<Utf8Bytes> {
     topics.entry(name.to_owned()).or_insert_with(|| broadcast::channel(BEHIND_MAX).0).clone()
 }
 
-async fn publisher(
-    mut socket: WebSocketStream<TcpStream>,
-    topics: &Topics,
-) -> anyhow::Result<()> {
+async fn publisher(mut socket: WebSocketStream<TcpStream>, topics: &Topics) -> anyhow::Result<()> {
     while let Some(message) = socket.next().await {
         if let Message::Text(text) = message?
             && let Some((topic, body)) = text.as_str().split_once(' ')

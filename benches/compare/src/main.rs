@@ -112,7 +112,8 @@ fn by_name<T>(
     let one = |wanted: &String| {
         let names: Vec<&str> = all.iter().map(name).collect();
         let found = all.iter().find(|entry| name(entry) == wanted);
-        found.with_context(|| format!("no {kind} is named {wanted}; there are {}", names.join(", ")))
+        found
+            .with_context(|| format!("no {kind} is named {wanted}; there are {}", names.join(", ")))
     };
     wanted.iter().map(one).collect()
 }

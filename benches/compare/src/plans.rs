@@ -21,6 +21,9 @@ pub struct Plan {
     pub slow_percent: f64,
     /// Bytes of an event's data.
     pub payload: usize,
+    /// Seconds below which the plan shows nothing: the kernel holds some megabytes for a socket
+    /// that is not read, before the server notices.
+    pub seconds_min: f64,
 }
 
 const STEADY: Plan = Plan {
@@ -33,6 +36,7 @@ const STEADY: Plan = Plan {
     burst: 1,
     slow_percent: 0.0,
     payload: 128,
+    seconds_min: 0.0,
 };
 
 /// All loads, in the order in which they are run.
@@ -63,16 +67,18 @@ pub const ALL: [Plan; 7] = [
     },
     Plan {
         name: "brisk",
-        words: "1,000 subscribers of one topic, 100 events/s of 1 KiB: what `slow` is compared with",
+        words: "1,000 subscribers of one topic, 100 events/s of 4 KiB: what `slow` is compared with",
         rate: 100.0,
-        payload: 1_024,
+        payload: 4_096,
+        seconds_min: 14.0,
         ..STEADY
     },
     Plan {
         name: "slow",
         words: "the same with 5 % of the subscribers never reading; the figures are the others'",
         rate: 100.0,
-        payload: 1_024,
+        payload: 4_096,
+        seconds_min: 14.0,
         slow_percent: 5.0,
         ..STEADY
     },
@@ -107,6 +113,12 @@ impl Plan {
         self.rate < 1.0
     }
 
+    /// The seconds to measure, when so many are asked for.
+    #[must_use]
+    pub fn seconds(&self, wanted: f64) -> f64 {
+        if self.is_idle() { 1.0 } else { wanted.max(self.seconds_min) }
+    }
+
     /// The plan in loadgen's words.
     #[must_use]
     pub fn arguments(&self, seconds: f64) -> Vec<String> {
@@ -118,7 +130,7 @@ impl Plan {
             ("--burst", self.burst.to_string()),
             ("--slow-percent", self.slow_percent.to_string()),
             ("--payload", self.payload.to_string()),
-            ("--seconds", if self.is_idle() { "1".into() } else { seconds.to_string() }),
+            ("--seconds", self.seconds(seconds).to_string()),
         ];
         pairs.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect()
     }

@@ -48,8 +48,12 @@ pub struct Run {
     pub spread: Option<f64>,
     /// Resident memory of the server for each connection.
     pub memory: Option<f64>,
-    /// Events that did not come.
+    /// What the server's resident memory grew by during the load.
+    pub grown: Option<f64>,
+    /// Events that never came, though later ones did.
     pub lost: Option<f64>,
+    /// Events that had not come when waiting for late ones ended: the server was behind.
+    pub missing: Option<f64>,
     /// Events that should have come.
     pub expected: Option<f64>,
     /// Percent of the processors that the host took away.
@@ -108,7 +112,7 @@ fn once(found: &Found, plan: &Plan, seconds: f64, places: &Places) -> anyhow::Re
     let (host, own, theirs) =
         (machine::now(), machine::used(std::process::id()), machine::used(server));
     let mut child = command.spawn().context("cannot start loadgen")?;
-    let limit = Duration::from_secs_f64(CONNECT + WARMUP + seconds + DRAIN + 20.0);
+    let limit = Duration::from_secs_f64(CONNECT + WARMUP + plan.seconds(seconds) + DRAIN + 20.0);
     if !servers::wait(&mut child, limit) {
         servers::end(&mut child);
         bail!("loadgen did not end in time");
@@ -129,16 +133,23 @@ fn once(found: &Found, plan: &Plan, seconds: f64, places: &Places) -> anyhow::Re
 fn read(report: &Value, plan: &Plan) -> Run {
     let figure = |path: &str| report.pointer(path).and_then(Value::as_f64);
     let loaded = |path: &str| figure(path).filter(|_| !plan.is_idle());
+    // Of a server that was so far behind that nothing of the measured part came.
+    let timed = |path: &str| loaded(path).filter(|_| figure("/latency/count") > Some(0.0));
+    let missing = figure("/totals/missing_at_end").unwrap_or(0.0);
     let objections = report["objections"].as_array().map(Vec::as_slice).unwrap_or_default();
     Run {
         cpu_microseconds: loaded("/server/cpu_microseconds_per_delivered"),
         delivered: loaded("/delivered_per_second"),
-        p50: loaded("/latency/p50"),
-        p99: loaded("/latency/p99"),
-        p99_9: loaded("/latency/p99_9"),
-        spread: loaded("/spread/p50"),
+        p50: timed("/latency/p50"),
+        p99: timed("/latency/p99"),
+        p99_9: timed("/latency/p99_9"),
+        spread: timed("/spread/p50"),
         memory: figure("/server/resident_per_connection"),
-        lost: figure("/totals/lost"),
+        grown: loaded("/server/resident_end")
+            .zip(loaded("/server/resident_connected"))
+            .map(|(end, connected)| end - connected),
+        lost: figure("/totals/lost").map(|lost| lost - missing),
+        missing: Some(missing),
         expected: figure("/totals/expected"),
         objections: objections.iter().filter_map(|o| o.as_str().map(str::to_owned)).collect(),
         ..Run::default()
@@ -152,14 +163,15 @@ mod tests {
 
     #[test]
     fn a_report_is_read() {
-        let report = json!({"latency": {"p50": 5, "p99": 6, "p99_9": 7}, "spread": {"p50": 3},
-            "delivered_per_second": 100.5, "totals": {"lost": 2, "expected": 10},
+        let report = json!({"latency": {"count": 8, "p50": 5, "p99": 6, "p99_9": 7}, "spread": {"p50": 3},
+            "delivered_per_second": 100.5, "totals": {"lost": 5, "missing_at_end": 3, "expected": 10},
             "server": {"cpu_microseconds_per_delivered": 1.5, "resident_per_connection": 480.0},
             "objections": ["late"]});
         let run = read(&report, Plan::named("steady").unwrap());
         assert_eq!((run.p99_9, run.spread, run.lost), (Some(7.0), Some(3.0), Some(2.0)));
         assert_eq!((run.cpu_microseconds, run.memory), (Some(1.5), Some(480.0)));
         assert_eq!(run.objections, ["late"]);
+        assert_eq!(run.missing, Some(3.0));
         let idle = read(&report, Plan::named("memory").unwrap());
         assert_eq!((idle.p50, idle.memory), (None, Some(480.0)));
         assert!(read(&json!({}), Plan::named("steady").unwrap()).delivered.is_none());

@@ -47,8 +47,13 @@ impl Running {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        if in_child {
-            running.measured = only_child(running.child.id()).context("has no worker process")?;
+        // A master listens before its worker is there.
+        while in_child && running.measured == running.child.id() {
+            match only_child(running.child.id()) {
+                Some(worker) => running.measured = worker,
+                None if began.elapsed() > START => bail!("has no worker process"),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
         }
         Ok(running)
     }

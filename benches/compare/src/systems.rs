@@ -37,10 +37,11 @@ const fn system(name: &'static str, words: &'static str, kind: Kind) -> System {
 /// All of them; the first is what the others are compared with.
 pub const ALL: [System; 11] = [
     system("tickwire", "one shard, JSON", Kind::Tickwire { shards: 1, codec: "json" }),
-    system("tickwire-msgpack", "one shard, MessagePack", Kind::Tickwire {
-        shards: 1,
-        codec: "msgpack",
-    }),
+    system(
+        "tickwire-msgpack",
+        "one shard, MessagePack",
+        Kind::Tickwire { shards: 1, codec: "msgpack" },
+    ),
     system("tickwire-2", "two shards, JSON", Kind::Tickwire { shards: 2, codec: "json" }),
     system("floor", "the bare send loop", Kind::Floor { coalesce: false }),
     system("floor-coalesce", "the same, one write for a burst", Kind::Floor { coalesce: true }),
@@ -141,7 +142,8 @@ impl System {
 
 /// The module that nginx loads, where distributions put it.
 fn nchan_module() -> Option<PathBuf> {
-    let folders = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules"];
+    let folders =
+        ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules"];
     folders.iter().map(|f| Path::new(f).join("ngx_nchan_module.so")).find(|path| path.is_file())
 }
 
@@ -176,7 +178,7 @@ impl Found {
             }
             Kind::Mosquitto => {
                 scheme = "mqtt+";
-                let config = write(places, "mosquitto.conf", &mosquitto(address))?;
+                let config = write(places, "mosquitto.conf", &mosquitto(address)?)?;
                 command.arg("-c").arg(config);
             }
             Kind::Nchan => {
@@ -216,14 +218,16 @@ fn nats(address: SocketAddr) -> anyhow::Result<String> {
     ))
 }
 
-/// Nothing is stored, nothing logged, no queue cut short.
-fn mosquitto(address: SocketAddr) -> String {
-    let (host, port) = (address.ip(), address.port());
-    format!(
-        "listener {port} {host}\nprotocol websockets\nallow_anonymous true\npersistence false\n\
-         max_queued_messages 0\nmax_connections -1\nset_tcp_nodelay true\nlog_dest none\n\
-         user root\n"
-    )
+/// Nothing is stored, nothing logged, no queue cut short. The first listener is never used, but
+/// 2.0.11 does not start with a WebSocket alone.
+fn mosquitto(address: SocketAddr) -> anyhow::Result<String> {
+    let (host, port, unused) = (address.ip(), address.port(), free_address()?.port());
+    Ok(format!(
+        "per_listener_settings false\nallow_anonymous true\npersistence false\n\
+         max_queued_messages 0\nset_tcp_nodelay true\nlog_dest stderr\nlog_type error\n\
+         listener {unused} {host}\nlistener {port} {host}\nprotocol websockets\n\
+         max_connections -1\n"
+    ))
 }
 
 /// One worker, as nchan is fastest without messages between workers; no log, room for many.

@@ -26,23 +26,20 @@ fn chosen<'r>(runs: &'r [Run], plan: &str, system: &str) -> Vec<&'r Run> {
 }
 
 /// A system's figure as a multiple of tickwire's in the same round, for each round.
-fn ratios(
-    runs: &[Run],
-    plan: &str,
-    system: &str,
-    figure: fn(&Run) -> Option<f64>,
-) -> Vec<f64> {
+fn ratios(runs: &[Run], plan: &str, system: &str, figure: fn(&Run) -> Option<f64>) -> Vec<f64> {
+    let ours = chosen(runs, plan, ALL[0].name);
     let of = |run: &Run| {
-        let mut same = runs.iter().filter(|other| {
-            other.plan == plan && other.system == ALL[0].name && other.round == run.round
-        });
-        let ours = same.find_map(figure).filter(|ours| *ours > 0.0)?;
+        let mut same = ours.iter().filter(|ours| ours.round == run.round);
+        let ours = same.find_map(|ours| figure(ours)).filter(|ours| *ours > 0.0)?;
         Some(figure(run)? / ours)
     };
     chosen(runs, plan, system).into_iter().filter_map(of).collect()
 }
 
-fn ratio_words(mut ratios: Vec<f64>) -> String {
+fn ratio_words(system: &str, mut ratios: Vec<f64>) -> String {
+    if system == ALL[0].name {
+        return "1".into();
+    }
     ratios.sort_by(f64::total_cmp);
     match (ratios.first(), ratios.last()) {
         (Some(least), Some(most)) if ratios.len() > 1 => format!("{least:.2}–{most:.2}"),
@@ -52,10 +49,13 @@ fn ratio_words(mut ratios: Vec<f64>) -> String {
 }
 
 fn milliseconds(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".into(), |value| {
-        let value = value / 1e6;
-        if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
-    })
+    value.map_or_else(
+        || "–".into(),
+        |value| {
+            let value = value / 1e6;
+            if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+        },
+    )
 }
 
 fn row(runs: &[Run], plan: &Plan, system: &str) -> Option<String> {
@@ -65,7 +65,7 @@ fn row(runs: &[Run], plan: &Plan, system: &str) -> Option<String> {
     if chosen.is_empty() {
         let why = all.iter().find_map(|run| run.failed.as_deref())?;
         let why = why.replace('|', "/");
-        return Some(format!("| {system} | failed: {why} | | | | | | | | | |\n"));
+        return Some(format!("| {system} | failed: {why} | | | | | | | | | | |\n"));
     }
     let middle = |figure: fn(&Run) -> Option<f64>| {
         median(chosen.iter().filter_map(|run| figure(run)).collect())
@@ -77,11 +77,18 @@ fn row(runs: &[Run], plan: &Plan, system: &str) -> Option<String> {
     );
     let memory = middle(|run| run.memory)
         .map_or_else(|| "–".into(), |value| format!("{:.1}", value / 1024.0));
+    let grown = middle(|run| run.grown)
+        .map_or_else(|| "–".into(), |value| format!("{:.1}", value / f64::from(1 << 20)));
     let lost = chosen.iter().filter_map(|run| run.lost).sum::<f64>();
     let mut notes = Vec::new();
     let quiet = chosen.iter().filter(|run| run.is_quiet()).count();
     if quiet == 0 {
         notes.push("host busy".to_owned());
+    }
+    let missing = chosen.iter().filter_map(|run| run.missing).sum::<f64>();
+    if missing > 0.0 {
+        // What is slowest is not in the latencies.
+        notes.push(format!("behind: {missing:.0} not there 3 s after the end"));
     }
     if chosen.iter().any(|run| run.objections.iter().any(|o| o.contains("publisher was late"))) {
         notes.push("publisher late".to_owned());
@@ -90,8 +97,8 @@ fn row(runs: &[Run], plan: &Plan, system: &str) -> Option<String> {
         notes.push("loadgen busy".to_owned());
     }
     Some(format!(
-        "| {system} | {cpu} | {} | {delivered} | {} | {} | {} | {} | {memory} | {lost:.0} | {} |\n",
-        ratio_words(ratios(runs, plan.name, system, |run| run.cpu_microseconds)),
+        "| {system} | {cpu} | {} | {delivered} | {} | {} | {} | {} | {memory} | {grown} | {lost:.0} | {} |\n",
+        ratio_words(system, ratios(runs, plan.name, system, |run| run.cpu_microseconds)),
         milliseconds(middle(|run| run.p50)),
         milliseconds(middle(|run| run.p99)),
         milliseconds(middle(|run| run.p99_9)),
@@ -105,10 +112,10 @@ fn row(runs: &[Run], plan: &Plan, system: &str) -> Option<String> {
 pub fn markdown(runs: &[Run], plans: &[&Plan]) -> String {
     let mut text = String::new();
     for plan in plans {
-        let head = "\n| system | CPU-µs a delivery | × tickwire | delivered/s (of offered) | p50 ms \
-            | p99 ms | p99.9 ms | first to last ms | KiB a connection | lost | notes |\n\
-            |---|---|---|---|---|---|---|---|---|---|---|\n";
-        text.push_str(&format!("\n### {}: {}\n{head}", plan.name, plan.words));
+        let head = "| system | CPU-µs a delivery | × tickwire | delivered/s (of offered) | p50 ms \
+            | p99 ms | p99.9 ms | first to last ms | KiB a connection | grew MiB | lost | notes |\n\
+            |---|---|---|---|---|---|---|---|---|---|---|---|\n";
+        text.push_str(&format!("\n### {}: {}\n\n{head}", plan.name, plan.words));
         ALL.iter().filter_map(|s| row(runs, plan, s.name)).for_each(|row| text.push_str(&row));
     }
     text

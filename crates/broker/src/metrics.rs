@@ -114,7 +114,12 @@ impl Collector for Snapshot {
             Some(&Unit::Seconds),
             MetricType::Histogram,
         )?;
-        metric.encode_histogram::<NoLabelSet>(seconds(latency.sum), latency.count, &buckets, None)?;
+        metric.encode_histogram::<NoLabelSet>(
+            seconds(latency.sum),
+            latency.count,
+            &buckets,
+            None,
+        )?;
         let gauges = [
             ("ledger_pending", "Events that subscriptions still have coming", pending),
             ("connections", "WebSocket connections", self.total.connections),
