@@ -219,6 +219,16 @@ impl Plan {
             "--storm-at: within the measured part, from 0 to below {} seconds",
             self.schedule.seconds
         );
+        let own = |member: &Member| member.wildcard || returning(member);
+        ensure!(
+            self.target.dialect.is_none()
+                || !(self.ticks
+                    || self.max_rate.is_some()
+                    || self.on_slow.is_some()
+                    || self.crew.iter().any(own)),
+            "--url: patterns, coming back, --max-rate, --on-slow and ticks are tickwire's own; \
+             leave them out for another server"
+        );
         Ok(())
     }
 }

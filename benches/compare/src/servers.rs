@@ -4,6 +4,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -104,12 +105,26 @@ pub fn program(name: &str) -> Option<PathBuf> {
     folders.into_iter().chain(more).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-/// A port of loopback that was free just now.
+/// A port of loopback that was free just now, below those that systems give to connections of
+/// their own: or a client could take it before the server does.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    const FIRST: u32 = 12_000;
+    const COUNT: u32 = 18_000;
+    // No two calls of a process get the same one, and processes begin at different ones.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..COUNT {
+        let place =
+            NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(131));
+        let port = u16::try_from(FIRST + place % COUNT)?;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    bail!("no port of loopback is free")
 }
 
 /// The first line with a digit that `program arguments` says: its version.

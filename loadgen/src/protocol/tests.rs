@@ -161,3 +161,43 @@ fn the_scheme_says_who_it_is() {
     assert!(of_url("ws://127.0.0.1:1/").is_none());
     assert!(of_url("other+ws://127.0.0.1:1/").is_none());
 }
+
+#[test]
+fn nothing_is_allocated_for_a_message() {
+    let mut batch = Vec::new();
+    for _ in 0..100 {
+        batch.extend_from_slice(format!("MSG load.1.3 1 {}\r\n", DATA.len()).as_bytes());
+        batch.extend_from_slice(DATA);
+        batch.extend_from_slice(b"\r\n");
+    }
+    let mut packets = Vec::new();
+    for _ in 0..100 {
+        let event = Event { topic: "load.1.3", data: DATA };
+        mqtt::Mqtt.publish("/", "h", event, &mut packets);
+    }
+    let cases: [(&dyn Dialect, &[u8]); 4] = [
+        (&nats::Nats, &batch),
+        (&mqtt::Mqtt, &packets),
+        (&nchan::Nchan, DATA),
+        (&broadcast::Broadcast, DATA),
+    ];
+    for (dialect, bytes) in cases {
+        // The room for broken messages is made once.
+        let mut carry = Vec::with_capacity(bytes.len());
+        let mut events = 0;
+        let counted = allocation_counter::measure(|| {
+            for piece in [bytes, &bytes[..7], &bytes[7..]] {
+                if piece.len() < bytes.len() && bytes == DATA {
+                    continue;
+                }
+                let heard = hear_all(dialect, Side::Subscriber, &mut carry, piece, |heard| {
+                    events += u32::from(matches!(heard, Heard::Event(SEEN)));
+                    Ok(())
+                });
+                assert_eq!(heard, Ok(()));
+            }
+        });
+        assert_eq!(counted.count_total, 0, "{dialect:?}");
+        assert_eq!(events, if bytes == DATA { 1 } else { 200 }, "{dialect:?}");
+    }
+}
