@@ -1,7 +1,7 @@
 //! The report of a run: its page in a real browser, its histograms read back by another reader.
 #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -247,7 +247,8 @@ fn rendered(chromium: &Path, folder: &Path, page: &str) -> (Vec<String>, String)
 #[test]
 fn the_page_renders_in_a_browser_and_asks_for_nothing() {
     let Some(chromium) = chromium() else {
-        println!("SKIPPED: chromium is not installed");
+        // Not captured by the test harness, so that it is seen.
+        writeln!(std::io::stderr(), "SKIPPED: chromium is not installed").unwrap();
         return;
     };
     let (folder, _) = written("page");

@@ -1,6 +1,7 @@
 //! A short load on each system that is there: its dialect is spoken, and nothing is lost.
 #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -46,7 +47,8 @@ fn places(name: &str) -> Places {
 fn check(name: &str) {
     let places = places(name);
     match System::named(name).unwrap().find(&places) {
-        Err(missing) => println!("SKIPPED: {missing}"),
+        // Not captured by the test harness, so that it is seen.
+        Err(missing) => writeln!(std::io::stderr(), "SKIPPED: {missing}").unwrap(),
         Ok(found) => {
             let started = found.start(&places).unwrap();
             let line = ["loadgen", "--url", &started.url].into_iter().chain(LOAD);
