@@ -248,7 +248,7 @@ fn rendered(chromium: &Path, folder: &Path, page: &str) -> (Vec<String>, String)
 fn the_page_renders_in_a_browser_and_asks_for_nothing() {
     let Some(chromium) = chromium() else {
         // Not captured by the test harness, so that it is seen.
-        writeln!(std::io::stderr(), "SKIPPED: chromium is not installed").unwrap();
+        std::io::stderr().write_all(b"SKIPPED: chromium is not installed\n").unwrap();
         return;
     };
     let (folder, _) = written("page");

@@ -48,7 +48,9 @@ fn check(name: &str) {
     let places = places(name);
     match System::named(name).unwrap().find(&places) {
         // Not captured by the test harness, so that it is seen.
-        Err(missing) => writeln!(std::io::stderr(), "SKIPPED: {missing}").unwrap(),
+        Err(missing) => {
+            std::io::stderr().write_all(format!("SKIPPED: {missing}\n").as_bytes()).unwrap()
+        }
         Ok(found) => {
             let started = found.start(&places).unwrap();
             let line = ["loadgen", "--url", &started.url].into_iter().chain(LOAD);
