@@ -19,6 +19,10 @@ pub(crate) enum Source {
     Pattern(PatternKey),
 }
 
+/// Keys of subscribers. Most topics of a broker with many have few, which need no place of their
+/// own in memory then.
+pub(crate) type Members = SmallVec<[u32; 4]>;
+
 /// Subscribers of one source at one rate.
 #[derive(Debug)]
 pub(crate) struct Audience {
@@ -26,7 +30,7 @@ pub(crate) struct Audience {
     /// Shortest time between two events of a topic that may be merged; 0 for none.
     pub(crate) interval: u32,
     /// Keys of the members, by codec.
-    pub(crate) members: [Vec<u32>; Codec::ALL.len()],
+    pub(crate) members: [Members; Codec::ALL.len()],
 }
 
 impl Audience {
@@ -41,7 +45,7 @@ impl Hub {
     /// pattern of this shard covers the topic yet: at its latest event, or before its first. A
     /// topic that came back after it was retired has its first where it left off.
     pub(crate) fn open_slot(&mut self, topic: std::sync::Arc<Topic>, at_head: bool) -> SlotKey {
-        if let Some(&slot) = self.slot_of.get(&topic.id()) {
+        if let Some(slot) = self.slot_of(&topic) {
             return slot;
         }
         let mut covering: SmallVec<[PatternKey; 4]> = SmallVec::new();
@@ -50,7 +54,7 @@ impl Hub {
         let at_head = at_head && covering.is_empty();
         let position = if at_head { topic.log().head() } else { topic.start() };
         let key = SlotKey(self.slots.vacant_key() as u32);
-        self.slot_of.insert(topic.id(), key);
+        topic.set_place(self.shard, Some(key.0));
         let slot = Slot { topic, position, audiences: SmallVec::new() };
         self.slots.insert(slot);
         for pattern in covering {
@@ -154,7 +158,7 @@ impl Hub {
             memberships.get_mut(&key).expect("members know their audience").position =
                 membership.position;
         }
-        if audience.members.iter().all(Vec::is_empty) {
+        if audience.members.iter().all(SmallVec::is_empty) {
             let source = audience.source;
             self.audiences.remove(key.0 as usize);
             self.close_audience(key, source);
@@ -185,9 +189,9 @@ impl Hub {
     pub(crate) fn close_pattern(&mut self, key: PatternKey) {
         let entry = self.pattern_entries.remove(key.0 as usize);
         self.patterns.remove(&entry.pattern);
-        let (slot_of, patterns) = (&self.slot_of, &self.patterns);
+        let patterns = &self.patterns;
         let unheard = self.registry.unwatch_pattern(self.shard, &entry.pattern, |topic| {
-            let mut wanted = slot_of.contains_key(&topic.id());
+            let mut wanted = topic.place(self.shard).is_some();
             patterns.for_each_match(topic.name(), |_| wanted = true);
             wanted
         });
@@ -212,7 +216,7 @@ impl Hub {
                 self.slots.get(slot.0 as usize).is_some_and(|entry| entry.audiences.is_empty());
             if unheard {
                 let entry = self.slots.remove(slot.0 as usize);
-                self.slot_of.remove(&entry.topic.id());
+                entry.topic.set_place(self.shard, None);
                 self.registry.unwatch(self.shard, &entry.topic);
             }
         }

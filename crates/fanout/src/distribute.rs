@@ -32,16 +32,17 @@ impl Hub {
     }
 
     fn take_in(&mut self, topic: Arc<Topic>) {
-        // Cleared before reading: an event published from now on announces the topic anew.
-        topic.clear_dirty(self.shard);
-        let slot = match self.slot_of.get(&topic.id()) {
-            Some(&slot) => slot,
+        let slot = match self.slot_of(&topic) {
+            Some(slot) => slot,
             // Nobody was left who is due its events, and its successor is another topic.
-            None if topic.log().is_retired() => return,
+            None if topic.log_for(self.shard).is_retired() => return,
             // New since its pattern was subscribed: every event of it is due.
             None => self.open_slot(topic, false),
         };
-        if self.slots[slot.0 as usize].audiences.is_empty() {
+        let entry = &self.slots[slot.0 as usize];
+        if entry.audiences.is_empty() {
+            // An event published before the slot is closed announces the topic anew.
+            drop(entry.topic.log_for(self.shard));
             self.unheard.push(slot);
         } else {
             self.pull(slot);
@@ -52,7 +53,7 @@ impl Hub {
     /// in step.
     pub(crate) fn pull(&mut self, slot: SlotKey) {
         let topic = Arc::clone(&self.slots[slot.0 as usize].topic);
-        let mut log = topic.log();
+        let mut log = topic.log_for(self.shard);
         let held = log.bytes();
         let pulled = self.read(slot, &topic, &mut log);
         self.registry.account(held, log.bytes());

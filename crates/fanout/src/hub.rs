@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use market::Nanos;
-use rustc_hash::FxHashMap;
 use slab::Slab;
 use smallvec::SmallVec;
-use topics::{Pattern, PatternIndex, Registry, ShardId, Topic, TopicId};
+use topics::{Pattern, PatternIndex, Registry, ShardId, Topic};
 use wire::Codec;
 use wire::close::Close;
 
@@ -72,7 +71,6 @@ pub struct Hub {
     pub(crate) shard: ShardId,
     pub(crate) limits: HubLimits,
     pub(crate) slots: Slab<Slot>,
-    pub(crate) slot_of: FxHashMap<TopicId, SlotKey>,
     pub(crate) audiences: Slab<Audience>,
     pub(crate) patterns: PatternIndex<PatternKey>,
     pub(crate) pattern_entries: Slab<PatternEntry>,
@@ -101,7 +99,6 @@ impl Hub {
             shard,
             limits,
             slots: Slab::new(),
-            slot_of: FxHashMap::default(),
             audiences: Slab::new(),
             patterns: PatternIndex::default(),
             pattern_entries: Slab::new(),
@@ -151,6 +148,11 @@ impl Hub {
             self.leave(id.key, audience);
         }
         self.drop_uncovered(id);
+    }
+
+    /// The slot of `topic`, if it has one here.
+    pub(crate) fn slot_of(&self, topic: &Topic) -> Option<SlotKey> {
+        topic.place(self.shard).map(SlotKey)
     }
 
     pub(crate) fn is_present(&self, id: SubscriberId) -> bool {
@@ -264,7 +266,7 @@ impl Hub {
     pub fn subscriptions(&self) -> usize {
         self.audiences
             .iter()
-            .map(|(_, audience)| audience.members.iter().map(Vec::len).sum::<usize>())
+            .map(|(_, audience)| audience.members.iter().map(SmallVec::len).sum::<usize>())
             .sum()
     }
 

@@ -183,7 +183,7 @@ impl Hub {
         match filter {
             Filter::Topic(name) => {
                 let topic = self.registry.get(name.as_str())?;
-                self.slot_of.get(&topic.id()).map(|&slot| Source::Topic(slot))
+                self.slot_of(&topic).map(Source::Topic)
             }
             Filter::Pattern(pattern) => self.patterns.get(pattern).map(|&key| Source::Pattern(key)),
         }

@@ -26,4 +26,4 @@ pub use mailbox::{Mailbox, Wake};
 pub use name::{NameError, TopicKind, TopicName};
 pub use pattern::{Filter, Pattern};
 pub use registry::{Published, Registry, RegistryLimits, TopicInfo};
-pub use topic::{Merging, ShardId, Topic, TopicId};
+pub use topic::{Merging, ShardId, Topic};

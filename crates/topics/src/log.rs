@@ -45,8 +45,12 @@ const FRAMES_KEPT: usize = 256;
 pub struct Log {
     merging: Merging,
     head: u64,
-    entries: VecDeque<Entry>,
     bytes: usize,
+    /// The newest event, in place: with many topics the way to a ring elsewhere in memory costs
+    /// as much as all the rest of a publish.
+    latest: Option<Entry>,
+    /// Those before it, oldest first. Empty when there is no latest.
+    older: VecDeque<Entry>,
     /// The whole book, of a topic that carries one and has had an event.
     book: Option<Box<Book>>,
     retired: bool,
@@ -81,7 +85,8 @@ fn payload_heap(payload: &Payload) -> usize {
 impl Log {
     /// An empty log whose next event is number `head + 1`.
     pub(crate) fn new(merging: Merging, head: u64) -> Self {
-        Self { merging, head, entries: VecDeque::new(), bytes: 0, book: None, retired: false }
+        let older = VecDeque::new();
+        Self { merging, head, bytes: 0, latest: None, older, book: None, retired: false }
     }
 
     /// Number of the latest event, 0 when there is none yet.
@@ -93,7 +98,7 @@ impl Log {
     /// Number of the oldest event still held; `head + 1` when none is.
     #[must_use]
     pub fn oldest(&self) -> u64 {
-        self.head + 1 - self.entries.len() as u64
+        self.head + 1 - self.len() as u64
     }
 
     /// Bytes held, frames included.
@@ -105,19 +110,19 @@ impl Log {
     /// Events held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.older.len() + usize::from(self.latest.is_some())
     }
 
     /// True when no event is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.latest.is_none()
     }
 
     /// When the latest event held was published.
     #[must_use]
     pub fn latest_published(&self) -> Option<Nanos> {
-        self.entries.back().map(|entry| entry.published)
+        self.latest.as_ref().map(|entry| entry.published)
     }
 
     /// True when the topic is out of the registry: nothing is ever added again.
@@ -131,10 +136,12 @@ impl Log {
     }
 
     /// Numbers an event and adds it; books are applied first, and refused as a whole if wrong.
+    /// `unread` says whether a shard is still to read an earlier one.
     pub(crate) fn append(
         &mut self,
         payload: Payload,
         now: Nanos,
+        unread: bool,
         limits: &HistoryLimits,
     ) -> Result<u64, Rejection> {
         let payload = match payload {
@@ -149,10 +156,19 @@ impl Log {
         };
         let entry = Entry { published: now, payload, frames: [None, None] };
         self.head += 1;
+        if self.merging == Merging::Latest && !unread {
+            // The new event stands for all before it.
+            self.older.clear();
+            self.bytes = entry.weight();
+            self.latest = Some(entry);
+            return Ok(self.head);
+        }
         self.bytes += entry.weight();
-        self.entries.push_back(entry);
-        if let Some(cooled) = self.entries.len().checked_sub(FRAMES_KEPT + 1) {
-            let entry = &mut self.entries[cooled];
+        if let Some(before) = self.latest.replace(entry) {
+            self.older.push_back(before);
+        }
+        if let Some(cooled) = self.older.len().checked_sub(FRAMES_KEPT) {
+            let entry = &mut self.older[cooled];
             self.bytes -= entry.frames.iter().flatten().map(|frame| frame.len()).sum::<usize>();
             entry.frames = [None, None];
         }
@@ -168,14 +184,21 @@ impl Log {
             Merging::Latest | Merging::Book => limits.merging_events.max(1),
         };
         let kept = self.kept();
-        while self.entries.len() > kept {
-            let crowded =
-                self.entries.len() > 1 && (self.entries.len() > count || self.bytes > limits.bytes);
-            let aged = self.entries[0].published.saturating_add(limits.age) < now;
-            if !crowded && !aged {
+        while self.len() > kept {
+            let crowded = self.len() > 1 && (self.len() > count || self.bytes > limits.bytes);
+            let aged = |oldest: &Entry| oldest.published.saturating_add(limits.age) < now;
+            if !crowded && !self.held().next().is_some_and(aged) {
                 break;
             }
             self.forget_oldest();
+        }
+    }
+
+    /// Gives back the room of a ring that holds nothing: a quiet topic should not keep that of
+    /// its busiest minute.
+    pub(crate) fn shrink(&mut self) {
+        if self.older.is_empty() {
+            self.older.shrink_to_fit();
         }
     }
 
@@ -187,30 +210,39 @@ impl Log {
     /// Forgets the oldest events up to the one before `published`, for the bound over all topics.
     pub(crate) fn forget_before(&mut self, published: Nanos) {
         let kept = self.kept();
-        while self.entries.len() > kept && self.entries[0].published < published {
+        while self.len() > kept
+            && self.held().next().is_some_and(|oldest| oldest.published < published)
+        {
             self.forget_oldest();
         }
     }
 
     fn forget_oldest(&mut self) {
-        if let Some(entry) = self.entries.pop_front() {
+        if let Some(entry) = self.older.pop_front().or_else(|| self.latest.take()) {
             self.bytes -= entry.weight();
         }
-        if self.entries.is_empty() {
-            // A quiet topic should not keep the room of its busiest minute.
-            self.entries.shrink_to_fit();
-        }
+    }
+
+    /// All events held, oldest first.
+    fn held(&self) -> impl DoubleEndedIterator<Item = &Entry> + Clone {
+        self.older.iter().chain(&self.latest)
     }
 
     /// When each event that may be forgotten was published and how much it weighs, oldest first.
     pub(crate) fn weights(&self) -> impl Iterator<Item = (Nanos, usize)> {
-        let forgettable = self.entries.len().saturating_sub(self.kept());
-        self.entries.iter().take(forgettable).map(|entry| (entry.published, entry.weight()))
+        let forgettable = self.len().saturating_sub(self.kept());
+        self.held().take(forgettable).map(|entry| (entry.published, entry.weight()))
     }
 
+    /// Where event `seq` stands among those held.
     fn index(&self, seq: u64) -> usize {
         assert!(self.oldest() <= seq && seq <= self.head, "event {seq} is not held");
         (seq - self.oldest()) as usize
+    }
+
+    fn entry(&self, seq: u64) -> &Entry {
+        let index = self.index(seq);
+        self.older.get(index).or(self.latest.as_ref()).expect("what is not older is the latest")
     }
 
     /// When event `seq` was published.
@@ -219,7 +251,7 @@ impl Log {
     /// When the event is not held.
     #[must_use]
     pub fn published(&self, seq: u64) -> Nanos {
-        self.entries[self.index(seq)].published
+        self.entry(seq).published
     }
 
     /// Appends the frame of event `seq` to `buffer`. Recent events are encoded once for each codec
@@ -229,8 +261,13 @@ impl Log {
     /// When the event is not held.
     pub fn append_event(&mut self, topic: &Topic, seq: u64, codec: Codec, buffer: &mut Vec<u8>) {
         let index = self.index(seq);
-        let recent = self.entries.len() - index <= FRAMES_KEPT;
-        let entry = &mut self.entries[index];
+        // The only reader of an event that the next one replaces has it now.
+        let read_once = self.merging == Merging::Latest && topic.serves_one_shard();
+        let recent = self.len() - index <= FRAMES_KEPT && !read_once;
+        let entry = match self.older.get_mut(index) {
+            Some(older) => older,
+            None => self.latest.as_mut().expect("what is not older is the latest"),
+        };
         if let Some(frame) = &entry.frames[codec.index()] {
             buffer.extend_from_slice(frame);
             return;
@@ -265,7 +302,7 @@ impl Log {
             self.append_event(topic, from, codec, buffer);
             return Merged::Event;
         }
-        let Some(latest) = self.entries.back() else { return Merged::Unreachable };
+        let Some(latest) = &self.latest else { return Merged::Unreachable };
         let head = EventHead {
             topic: topic.name().as_str(),
             seq: self.head,
@@ -279,13 +316,16 @@ impl Log {
         if from < self.oldest() {
             return Merged::Unreachable;
         }
-        let diffs =
-            self.entries.range(self.index(from)..).filter_map(|entry| match &entry.payload {
-                Payload::Book(diff, checksum) => Some((diff, *checksum)),
-                _ => None,
-            });
-        let checksum = diffs.clone().next_back().map_or(0, |(_, checksum)| checksum);
-        match merge_diffs(diffs.map(|(diff, _)| diff)) {
+        let older = self.older.range(self.index(from)..);
+        let diffs = older.chain(&self.latest).filter_map(|entry| match &entry.payload {
+            Payload::Book(diff, _) => Some(diff),
+            _ => None,
+        });
+        let checksum = match &latest.payload {
+            Payload::Book(_, checksum) => *checksum,
+            _ => 0,
+        };
+        match merge_diffs(diffs) {
             Some(merged) if form == Form::Event || !self.snapshot_is_shorter(&merged) => {
                 message::append_event(codec, buffer, head, &Payload::Book(merged, checksum));
                 Merged::Event
@@ -304,7 +344,7 @@ impl Log {
 
     /// Appends the current state; false when the topic has none (no event yet, or none kept).
     pub fn append_snapshot(&self, topic: &Topic, codec: Codec, buffer: &mut Vec<u8>) -> bool {
-        let Some(latest) = self.entries.back() else { return false };
+        let Some(latest) = &self.latest else { return false };
         let head = SnapshotHead {
             topic: topic.name().as_str(),
             epoch: topic.epoch(),

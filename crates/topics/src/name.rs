@@ -2,9 +2,9 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
 
 use market::Kind;
+use smol_str::SmolStr;
 use wire::rejection::shown;
 use wire::{Code, Rejection};
 
@@ -12,7 +12,7 @@ use wire::{Code, Rejection};
 /// [`TopicName::BYTES_MAX`] bytes; a segment is one or more visible ASCII characters other than
 /// `.`, `*` and `>`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TopicName(Arc<str>);
+pub struct TopicName(SmolStr);
 
 /// What a topic carries, told by its first segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

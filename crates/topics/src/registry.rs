@@ -1,7 +1,7 @@
 //! The registry: name to topic, creation and retirement, interest of shards, publishing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use market::Nanos;
@@ -11,9 +11,7 @@ use wire::{Code, Payload, Rejection};
 
 use crate::index::NameIndex;
 use crate::topic::Merging;
-use crate::{
-    HistoryLimits, Mailbox, Pattern, PatternIndex, ShardId, Topic, TopicId, TopicKind, TopicName,
-};
+use crate::{HistoryLimits, Mailbox, Pattern, PatternIndex, ShardId, Topic, TopicKind, TopicName};
 
 /// Bounds over all topics.
 #[derive(Debug, Clone)]
@@ -69,7 +67,6 @@ pub struct Registry {
     // never do.
     pub(crate) index: Mutex<Index>,
     mailboxes: Vec<Mailbox>,
-    created: AtomicU32,
     pub(crate) unpublished: AtomicUsize,
     // Signed: threads account for what they did in any order, so it may dip below zero.
     pub(crate) history_bytes: AtomicI64,
@@ -104,7 +101,6 @@ impl Registry {
             topics: DashMap::default(),
             index: Mutex::new(index),
             mailboxes,
-            created: AtomicU32::new(0),
             unpublished: AtomicUsize::new(0),
             history_bytes: AtomicI64::new(0),
         }
@@ -189,11 +185,11 @@ impl Registry {
                 ),
             ));
         }
-        let number = self.created.fetch_add(1, Ordering::Relaxed);
         let mut latest_only = false;
         index.latest_only.for_each_match(name, |()| latest_only = true);
         let head = index.numbering.remove(name).unwrap_or(0);
-        let topic = Topic::new(TopicId(number), name.clone(), latest_only, self.epoch, head);
+        let shards = self.mailboxes.len();
+        let topic = Topic::new(name.clone(), latest_only, self.epoch, head, shards);
         let topic = Arc::new(topic);
         let mut interested = 0;
         index.patterns.for_each_match(name, |shards| interested |= shards);
@@ -321,7 +317,7 @@ impl Registry {
         payload: Payload,
         now: Nanos,
     ) -> Result<(Published, u64), Rejection> {
-        let seq = loop {
+        let (seq, mut shards) = loop {
             let mut log = topic.log();
             if log.is_retired() {
                 drop(log);
@@ -329,16 +325,16 @@ impl Registry {
                 continue;
             }
             let before = log.bytes();
-            let appended = log.append(payload, now, &self.limits.history);
+            let appended = log.append(payload, now, topic.has_unread(), &self.limits.history);
+            let told = if appended.is_ok() { topic.mark_dirty() } else { 0 };
             let after = log.bytes();
             drop(log);
             self.account(before, after);
-            break appended.inspect_err(|_| self.retire_unpublished(topic))?;
+            break (appended.inspect_err(|_| self.retire_unpublished(topic))?, told);
         };
         if seq == 1 {
             self.unpublished.fetch_sub(1, Ordering::Relaxed);
         }
-        let mut shards = topic.mark_dirty();
         let mut asleep = 0;
         while shards != 0 {
             let shard = shards.trailing_zeros();

@@ -1,15 +1,12 @@
 //! One topic: its fixed facts, its log under a lock, and which shards want to hear of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use market::Kind;
 use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
 
 use crate::{Log, TopicKind, TopicName};
-
-/// A topic's number within one run of the broker; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TopicId(pub u32);
 
 /// One of at most 64 shards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,29 +70,34 @@ impl Merging {
 /// One topic, shared by every thread.
 #[derive(Debug)]
 pub struct Topic {
-    id: TopicId,
     name: TopicName,
     kind: TopicKind,
     merging: Merging,
     epoch: u64,
     start: u64,
     interest: AtomicU64,
+    /// Shards that were told of an event and have not read since. Changed with the log locked.
     dirty: AtomicU64,
+    /// For each shard where it keeps what it knows of the topic, so that it need not look it up:
+    /// with many topics each look-up is two more lines of memory that no cache holds.
+    places: SmallVec<[AtomicU32; 4]>,
     log: Mutex<Log>,
 }
 
+/// The shard keeps nothing about the topic.
+const NOWHERE: u32 = u32::MAX;
+
 impl Topic {
     pub(crate) fn new(
-        id: TopicId,
         name: TopicName,
         latest_only: bool,
         epoch: u64,
         head: u64,
+        shards: usize,
     ) -> Self {
         let kind = name.kind();
         let merging = Merging::of(kind, latest_only);
         Self {
-            id,
             name,
             kind,
             merging,
@@ -103,14 +105,9 @@ impl Topic {
             start: head,
             interest: AtomicU64::new(0),
             dirty: AtomicU64::new(0),
+            places: (0..shards).map(|_| AtomicU32::new(NOWHERE)).collect(),
             log: Mutex::new(Log::new(merging, head)),
         }
-    }
-
-    /// Its number.
-    #[must_use]
-    pub fn id(&self) -> TopicId {
-        self.id
     }
 
     /// Its name.
@@ -149,8 +146,17 @@ impl Topic {
         self.log.lock()
     }
 
-    /// Which shards are to be told of an event just appended: those interested that have not been
-    /// told since they last looked.
+    /// The log, locked by a shard that is going to read all of it that is new to it: the next
+    /// event tells the shard anew.
+    pub fn log_for(&self, shard: ShardId) -> MutexGuard<'_, Log> {
+        let log = self.log.lock();
+        self.dirty.fetch_and(!shard.bit(), Ordering::SeqCst);
+        log
+    }
+
+    /// Which shards are to be told of the event just appended: those interested that have not
+    /// been told since they last read. Call it with the log locked, or a shard that reads
+    /// meanwhile would seem to have read nothing, or what it has not.
     pub(crate) fn mark_dirty(&self) -> u64 {
         let interested = self.interest.load(Ordering::SeqCst);
         // Skipping the write when all are told already keeps the line shared in bursts.
@@ -160,9 +166,32 @@ impl Topic {
         interested & !self.dirty.fetch_or(interested, Ordering::SeqCst)
     }
 
-    /// The shard is about to look: events after this tell it anew. Must come before reading.
-    pub fn clear_dirty(&self, shard: ShardId) {
-        self.dirty.fetch_and(!shard.bit(), Ordering::SeqCst);
+    /// Whether an event is still to be read by a shard that was told of it. Exact only with the
+    /// log locked.
+    pub(crate) fn has_unread(&self) -> bool {
+        self.dirty.load(Ordering::SeqCst) & self.interest.load(Ordering::SeqCst) != 0
+    }
+
+    /// Whether at most one shard has subscribers.
+    pub(crate) fn serves_one_shard(&self) -> bool {
+        let interested = self.interest.load(Ordering::Relaxed);
+        interested & interested.wrapping_sub(1) == 0
+    }
+
+    /// Where `shard` keeps what it knows of the topic, as it noted with [`Topic::set_place`].
+    #[must_use]
+    pub fn place(&self, shard: ShardId) -> Option<u32> {
+        let place = self.places[shard.index()].load(Ordering::Relaxed);
+        (place != NOWHERE).then_some(place)
+    }
+
+    /// A note of `shard` to itself; no other thread reads it.
+    ///
+    /// # Panics
+    /// When `place` is the greatest number there is.
+    pub fn set_place(&self, shard: ShardId, place: Option<u32>) {
+        assert_ne!(place, Some(NOWHERE), "that number means nowhere");
+        self.places[shard.index()].store(place.unwrap_or(NOWHERE), Ordering::Relaxed);
     }
 
     /// From now on the shard is told of events. Must come before reading the head.

@@ -63,6 +63,7 @@ impl Registry {
                 let mut log = topic.log();
                 let before = log.bytes();
                 log.trim(now, &self.limits.history);
+                log.shrink();
                 (before, log.bytes(), log.is_empty())
             };
             self.account(before, after);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use market::{Decimal, Event, Quote, QuoteSide, Stamps};
+use market::{BookDiff, Decimal, Event, Quote, QuoteSide, Stamps};
 use topics::{
     Form, HistoryLimits, Mailbox, Pattern, Published, Registry, RegistryLimits, ShardId, Topic,
     TopicName,
@@ -46,6 +46,10 @@ fn quote() -> Payload {
     Payload::Market(Event::Quote(Quote { bid: Some(side), ask: None, stamps: Stamps::default() }))
 }
 
+fn diff() -> Payload {
+    Payload::Market(Event::Book(BookDiff::default()))
+}
+
 fn publish(registry: &Registry, topic: &str, payload: Payload, now: u64) -> Published {
     let mut topic = registry.resolve(topic).unwrap();
     registry.publish(&mut topic, payload, now).unwrap()
@@ -72,8 +76,7 @@ fn numbers_from_many_publishers_are_contiguous_and_readers_see_them_in_order() {
                 let last = done.load(Ordering::SeqCst);
                 registry.mailbox(SHARD()).take(&mut moved);
                 for topic in moved.drain(..) {
-                    topic.clear_dirty(SHARD());
-                    let mut log = topic.log();
+                    let mut log = topic.log_for(SHARD());
                     assert!(log.oldest() <= position + 1);
                     let before = log.bytes();
                     for seq in position + 1..=log.head() {
@@ -124,7 +127,7 @@ fn a_shard_is_told_once_until_it_looks() {
     registry.mailbox(SHARD()).take(&mut moved);
     assert_eq!(moved.len(), 1);
     assert!(registry.mailbox(ShardId::new(1)).is_empty(), "it has no subscriber");
-    moved[0].clear_dirty(SHARD());
+    drop(moved[0].log_for(SHARD()));
     publish(&registry, "chat.x", json("1"), 1);
     assert!(!registry.mailbox(SHARD()).is_empty());
 }
@@ -135,10 +138,33 @@ fn a_history_is_bounded_by_events() {
     let registry = with_history(limits);
     for _ in 0..9 {
         publish(&registry, "chat.x", json("1"), 1);
-        publish(&registry, "quote.v.x", quote(), 1);
+        publish(&registry, "book.v.x", diff(), 1);
     }
     assert_eq!(held(&registry.get("chat.x").unwrap()), (5, 9));
-    assert_eq!(held(&registry.get("quote.v.x").unwrap()), (7, 9));
+    assert_eq!(held(&registry.get("book.v.x").unwrap()), (7, 9));
+}
+
+#[test]
+fn what_the_next_event_stands_for_is_kept_only_until_every_shard_has_read_it() {
+    let limits = HistoryLimits { merging_events: 3, ..HistoryLimits::default() };
+    let registry = with_history(limits);
+    let publish = |times| {
+        for _ in 0..times {
+            publish(&registry, "quote.v.x", quote(), 1);
+        }
+    };
+    publish(4);
+    let topic = registry.get("quote.v.x").unwrap();
+    assert_eq!(held(&topic), (4, 4), "nobody is to read it");
+    registry.watch(SHARD(), topic.name()).unwrap();
+    publish(2);
+    assert_eq!(held(&topic), (5, 6), "what was there before the shard came is not for it");
+    publish(9);
+    assert_eq!(held(&topic), (13, 15), "a shard that does not read bounds nothing");
+    drop(topic.log_for(SHARD()));
+    publish(1);
+    assert_eq!(held(&topic), (16, 16));
+    assert_eq!(registry.history_bytes(), topic.log().bytes());
 }
 
 #[test]
@@ -187,7 +213,7 @@ fn over_all_topics_the_oldest_events_go_first_and_the_state_of_merging_topics_st
         publish(&registry, &topic, json(&kilobyte), time);
     }
     for time in 30..300 {
-        publish(&registry, &format!("quote.v.{}", time % 3), quote(), time);
+        publish(&registry, &format!("book.v.{}", time % 3), diff(), time);
     }
     assert!(registry.is_over_budget());
     registry.sweep(300);
@@ -235,10 +261,10 @@ fn numbering_goes_on_after_a_topic_was_retired() {
     assert_eq!(registry.sweep(10 * SECOND), 1);
     assert!(registry.is_empty() && registry.get("chat.x").is_none());
     assert_eq!(registry.history_bytes(), 0);
-    let old = kept.id();
+    let old = std::sync::Arc::clone(&kept);
     let published = registry.publish(&mut kept, json("1"), 20 * SECOND).unwrap();
     assert_eq!(published, Published { epoch: 7, seq: 4 });
-    assert_ne!(kept.id(), old, "the publisher was given its successor");
+    assert!(!std::sync::Arc::ptr_eq(&kept, &old), "the publisher was given its successor");
     assert_eq!((kept.start(), held(&kept)), (3, (4, 4)));
 }
 

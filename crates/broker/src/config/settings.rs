@@ -75,7 +75,7 @@ settings! {
     [history] History {
         /// Events kept of a topic in which each event counts: trades and generic topics.
         events: usize = 8_192, count(1..=10_000_000);
-        /// Events kept of a topic that merges: quotes, books, bars, status and `latest_only`.
+        /// Events kept of a book, and, until every shard has read them, of other topics that merge.
         merging_events: usize = 1_024, count(1..=10_000_000);
         /// Bytes kept of one topic.
         bytes: usize = 4 * MIB, size(KIB..=GIB);
