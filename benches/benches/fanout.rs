@@ -68,11 +68,11 @@ fn publish_with_one_match(bencher: Bencher<'_, '_>, (topics, patterns): (usize, 
     });
 }
 
-/// A client returns and gets 8,000 events that it missed, in as many turns as that takes.
+/// A client returns and gets 10,000 events that it missed, in as many turns as that takes.
 #[divan::bench(sample_size = 1, sample_count = 50)]
-fn resume_of_8000_events(bencher: Bencher<'_, '_>) {
-    const MISSED: usize = 8_000;
-    let world = World::new(8_192);
+fn resume_of_10000_events(bencher: Bencher<'_, '_>) {
+    const MISSED: usize = 10_000;
+    let world = World::new(MISSED);
     let payload = opaque(128);
     for _ in 0..MISSED {
         world.publish("chat.room", payload.clone());

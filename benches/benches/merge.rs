@@ -1,6 +1,6 @@
 //! Merging for those that are not in step: many events given as one.
 
-use benches::fixtures::{World, book, diff, quote};
+use benches::fixtures::{World, bar, book, diff, opaque, quote, status};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use market::{BookDiff, merge_diffs};
@@ -41,8 +41,17 @@ fn merged_frame_of_1000_book_diffs(bencher: Bencher<'_, '_>) {
     merged_frame(bencher, "book.sim.A", book);
 }
 
-/// A thousand quotes given as the latest, encoded and framed.
-#[divan::bench(sample_size = 200)]
-fn merged_frame_of_1000_quotes(bencher: Bencher<'_, '_>) {
-    merged_frame(bencher, "quote.sim.A", quote);
+/// Each kind of which the latest counts: a thousand given as that one, encoded and framed.
+/// Trades, and generic events elsewhere, are never merged.
+#[divan::bench(
+    args = ["quote.sim.A", "bar-1s.sim.A", "status.sim", "state.room"],
+    sample_size = 200
+)]
+fn merged_frame_of_1000_of_which_the_latest_counts(bencher: Bencher<'_, '_>, name: &str) {
+    merged_frame(bencher, name, |number| match name.split(['.', '-']).next() {
+        Some("quote") => quote(number),
+        Some("bar") => bar(number),
+        Some("status") => status(number),
+        _ => opaque(128),
+    });
 }

@@ -4,8 +4,11 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use fanout::{Hub, HubLimits, SubscriberId};
-use market::{Aggressor, BookDiff, Decimal, Event, Level, Nanos, Quote, QuoteSide, Stamps, Trade};
-use topics::{HistoryLimits, Mailbox, Registry, RegistryLimits, ShardId, Topic};
+use market::{
+    Aggressor, Bar, BookDiff, Decimal, Event, Level, Nanos, Quote, QuoteSide, Stamps, Status,
+    Trade, VenueState,
+};
+use topics::{HistoryLimits, Mailbox, Pattern, Registry, RegistryLimits, ShardId, Topic};
 use wire::command::{OnSlow, Position, Subscribe};
 use wire::{Codec, CommandReader, Payload};
 
@@ -38,6 +41,30 @@ pub fn quote(number: i64) -> Payload {
     let side = |price| Some(QuoteSide { price: decimal(price, 2), size: decimal(1_250_000, 6) });
     let bid = 6_400_000 + number % 1_000;
     Payload::Market(Event::Quote(Quote { bid: side(bid), ask: side(bid + 10), stamps: stamps() }))
+}
+
+/// A bar of one second; `number` makes it differ from the one before.
+#[must_use]
+pub fn bar(number: i64) -> Payload {
+    let price = |ticks| decimal(6_400_000 + number % 1_000 + ticks, 2);
+    Payload::Market(Event::Bar(Bar {
+        start: NOW - NOW % 1_000_000_000,
+        open: price(0),
+        high: price(20),
+        low: price(-20),
+        close: price(10),
+        volume: decimal(1_250_000, 6),
+        trades: 17,
+        stamps: stamps(),
+    }))
+}
+
+/// A venue's status, up and stale in turn.
+#[must_use]
+pub fn status(number: i64) -> Payload {
+    let state = if number % 2 == 0 { VenueState::Up } else { VenueState::Stale };
+    let reason = "no message for 5 s".into();
+    Payload::Market(Event::Status(Status { state, reason, stamps: stamps() }))
 }
 
 /// A book diff of `levels` changes on each side, near the top; of three sizes one is a removal.
@@ -91,13 +118,20 @@ pub struct World {
 }
 
 impl World {
-    /// An empty one. Histories hold `history` events.
+    /// An empty one. Histories hold `history` events; of `state.>` only the latest counts.
+    ///
+    /// # Panics
+    /// Never: the pattern is well formed.
     #[must_use]
     pub fn new(history: usize) -> Self {
         let history =
             HistoryLimits { events: history, merging_events: history, ..HistoryLimits::default() };
-        let limits =
-            RegistryLimits { history, history_bytes: usize::MAX, ..RegistryLimits::default() };
+        let limits = RegistryLimits {
+            history,
+            history_bytes: usize::MAX,
+            latest_only: vec![Pattern::parse("state.>").expect("the pattern is well formed")],
+            ..RegistryLimits::default()
+        };
         let registry = Arc::new(Registry::new(limits, NOW, vec![Mailbox::new(|| {})]));
         let hub = Hub::new(Arc::clone(&registry), ShardId::new(0), HubLimits::default());
         Self { registry, hub }

@@ -4,7 +4,7 @@ use client::Sequence;
 use serde::Serialize;
 
 /// Sums over subscribers and topics. They balance:
-/// due = expected = received + merged + announced + lost.
+/// due = expected = received + merged + announced + lost + never read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
     /// Pairs of a subscriber and a topic.
@@ -21,6 +21,8 @@ pub struct Totals {
     pub announced: u64,
     /// Events that never came, silently.
     pub lost: u64,
+    /// Events due to subscribers that never read: neither lost nor received, they wait.
+    pub never_read: u64,
     /// Of those lost, the ones missing at the very end: gone, or still on their way when the run
     /// stopped to wait for them.
     pub missing_at_end: u64,
@@ -37,6 +39,18 @@ impl Totals {
     /// event is `last`.
     pub fn close(&mut self, mut sequence: Sequence, start: u64, last: u64) {
         self.missing_at_end += sequence.finish(last);
+        self.add_sequence(&sequence, start, last);
+    }
+
+    /// The same of one that never reads: what it has not got waits for it.
+    pub fn close_unread(&mut self, sequence: &Sequence, start: u64, last: u64) {
+        let waiting = last.saturating_sub(sequence.last());
+        self.expected += waiting;
+        self.never_read += waiting;
+        self.add_sequence(sequence, start, last);
+    }
+
+    fn add_sequence(&mut self, sequence: &Sequence, start: u64, last: u64) {
         self.subscriptions += 1;
         self.due += last - start;
         self.expected += sequence.expected();
@@ -57,6 +71,7 @@ impl Totals {
         self.merged += other.merged;
         self.announced += other.announced;
         self.lost += other.lost;
+        self.never_read += other.never_read;
         self.missing_at_end += other.missing_at_end;
         self.doubled += other.doubled;
         self.reordered += other.reordered;
@@ -66,8 +81,8 @@ impl Totals {
     /// Whether the counts add up.
     #[must_use]
     pub fn balance(&self) -> bool {
-        self.expected == self.received + self.merged + self.announced + self.lost
-            && self.expected == self.due
+        let parts = self.received + self.merged + self.announced + self.lost + self.never_read;
+        self.expected == parts && self.expected == self.due
     }
 }
 

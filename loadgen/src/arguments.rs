@@ -31,6 +31,8 @@ Examples:
   loadgen --slow-percent 5 --assert 'p99.9<20ms' --assert 'lost==0'
   loadgen --plan config/load-storm.toml --seconds 30  a named scenario, one thing changed
   loadgen --data ticks --topics 60 --rhythm sim       quotes, books and trades of an exchange
+  loadgen --rhythm recorded --recording day.jsonl.zst --topics 20
+                                                      when the messages of a real day came
   loadgen floor --listen 127.0.0.1:9100               the bare send loop, to compare with
   loadgen --url ws://127.0.0.1:9100/ws                … driven with the same plan
 
@@ -83,6 +85,8 @@ pub enum Rhythm {
     Steady,
     /// As on a simulated exchange: at random, ten times as often for short times.
     Sim,
+    /// When the messages of a recorded session came.
+    Recorded,
 }
 
 /// A run: what is absent here and in the plan file has a default.
@@ -169,7 +173,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "S", help_heading = "Events")]
     pub zipf: Option<f64>,
 
-    /// Events a second over all topics [default: 50]
+    /// Events a second over all topics [default: 50; of --rhythm recorded, as many as there were]
     #[arg(long, value_name = "N", help_heading = "Events")]
     pub rate: Option<f64>,
 
@@ -181,9 +185,16 @@ pub struct RunArguments {
     #[arg(long, value_name = "N", help_heading = "Events")]
     pub burst: Option<u64>,
 
-    /// When events are due: steady, or sim, as on a simulated exchange [default: steady]
+    /// When events are due: steady; sim, as on a simulated exchange; or recorded, when the messages
+    /// of --recording came [default: steady]
     #[arg(long, value_enum, hide_possible_values = true, help_heading = "Events")]
     pub rhythm: Option<Rhythm>,
+
+    /// The session of --rhythm recorded: lines of {"ts_ns": 17…, "dir": "recv", …} or of a time in
+    /// nanoseconds, or either compressed with zstd; again and again where the run is longer; as
+    /// fast as it was, or with --rate events a second on average
+    #[arg(long, value_name = "FILE", help_heading = "Events")]
+    pub recording: Option<PathBuf>,
 
     /// What they carry: fixed, or ticks, which a part of the subscribers compares with what the
     /// exchange held [default: fixed]

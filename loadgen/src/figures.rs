@@ -19,11 +19,11 @@ const PERCENTILES: [&str; 6] = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
 const DISTRIBUTIONS: [&str; 8] =
     ["healthy", "slow", "resuming", "storm", "untouched", "spread", "connect", "resume"];
 const SIZES: [&str; 3] = ["bytes_per_second", "rss_per_connection", "rss"];
-const TIMES: [&str; 2] = ["lag_p50", "lag_p99"];
+const TIMES: [&str; 4] = ["lag_p50", "lag_p99", "send_p50", "send_p99"];
 
 impl Report {
     /// The figures that stand alone; the percentiles of the distributions come to them.
-    pub const FIGURES: [&'static str; 33] = [
+    pub const FIGURES: [&'static str; 36] = [
         "p50",
         "p90",
         "p99",
@@ -32,6 +32,8 @@ impl Report {
         "max",
         "lag_p50",
         "lag_p99",
+        "send_p50",
+        "send_p99",
         "lost",
         "doubled",
         "reordered",
@@ -40,6 +42,7 @@ impl Report {
         "received",
         "expected",
         "unasked",
+        "never_read",
         "published",
         "refused",
         "ended",
@@ -127,6 +130,7 @@ impl Report {
             "received" => totals.received,
             "expected" => totals.expected,
             "unasked" => totals.unasked,
+            "never_read" => self.books.total.never_read,
             "published" => self.publisher.published,
             "refused" => self.publisher.refused,
             "ended" => self.ended.values().sum::<usize>() as u64,
@@ -137,6 +141,8 @@ impl Report {
             "wrong" => self.verified.wrong,
             "lag_p50" => self.publisher.lag_p50,
             "lag_p99" => self.publisher.lag_p99,
+            "send_p50" => self.publisher.send_p50,
+            "send_p99" => self.publisher.send_p99,
             "rss" => self.server?.resident_end,
             _ => return self.fraction(name),
         };

@@ -1,17 +1,25 @@
 //! The hop ledger: where the time of an event went, in means that add up to the whole.
 //!
-//! An event is due at the venue, received (sent here), published by the server, and arrives. The
-//! server's stamp is its wall clock; this program's clock was set by the same one.
+//! An event is due at the venue, received (sent here), published by the server, written by it, and
+//! arrives. The server's stamp is its wall clock; this program's clock was set by the same one.
+//!
+//! When an event was written is known from the server's own histogram only ([`Written`]), and
+//! thus as a mean: of the turn's end, in which the first sockets had the event long before the
+//! last. What is left until it arrived is reckoned: the two add up to what was measured from
+//! published to arrived. It is below 0 where a turn lasts longer than the way of the bytes.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use crate::report::timeline::Hop;
+use crate::report::timeline::{Hop, Quantile};
 use crate::scan::Seen;
 use crate::shared::Latencies;
+use crate::written::Written;
 
-/// The names of the hops, in order.
+/// The names of the hops that each event tells, in order.
 const NAMES: [&str; 3] = ["venue → received", "received → published", "published → arrived"];
+/// The names of the two parts of the last of them.
+const PARTS: [&str; 2] = ["published → written", "written → arrived"];
 /// A stamp farther than this from the arrival is no time of this run: some servers have none.
 const PLAUSIBLE: u64 = 3_600_000_000_000;
 
@@ -83,28 +91,55 @@ impl Hops {
         self.backwards += other.backwards;
     }
 
-    /// The hops in order; none when the server does not stamp its events.
+    /// The hops in order; none when the server does not stamp its events. The last one is in two
+    /// parts where the server told when it had written.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
-    pub fn ledger(&self) -> Vec<Hop> {
+    pub fn ledger(&self, written: Option<&Written>) -> Vec<Hop> {
         if self.count == 0 {
             return Vec::new();
         }
-        let hop = |index: usize| Hop {
+        let mut hops: Vec<_> = (0..NAMES.len()).map(|index| self.hop(index)).collect();
+        if let Some(written) = written {
+            let whole = hops.pop().map_or(0.0, |hop| hop.mean);
+            hops.push(Hop {
+                name: PARTS[0].into(),
+                mean: written.mean(),
+                p50: written.quantile(0.5),
+                p99: written.quantile(0.99),
+            });
+            hops.push(Hop {
+                name: PARTS[1].into(),
+                mean: whole - written.mean(),
+                p50: Quantile::Unknown,
+                p99: Quantile::Unknown,
+            });
+        }
+        hops
+    }
+
+    /// The way from published to arrived as a whole, whose percentiles are known; `None` when the
+    /// server does not stamp its events.
+    #[must_use]
+    pub fn published_to_arrived(&self) -> Option<Hop> {
+        (self.count > 0).then(|| self.hop(NAMES.len() - 1))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
+    fn hop(&self, index: usize) -> Hop {
+        Hop {
             name: NAMES[index].into(),
-            mean: self.sums[index] as f64 / self.count as f64,
-            p50: self.distributions[index].value_at_quantile(0.5),
-            p99: self.distributions[index].value_at_quantile(0.99),
-        };
-        (0..NAMES.len()).map(hop).collect()
+            mean: self.sums[index] as f64 / self.count.max(1) as f64,
+            p50: Quantile::Exact(self.distributions[index].value_at_quantile(0.5)),
+            p99: Quantile::Exact(self.distributions[index].value_at_quantile(0.99)),
+        }
     }
 
     /// Whether they add up to the latencies of the same events, which were recorded on their own;
     /// where some of those had no hops, to what the ones with hops took. `None`: no hops at all.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
-    pub fn sum(&self, whole: &Latencies) -> Option<HopSum> {
-        let sum: f64 = self.ledger().iter().map(|hop| hop.mean).sum();
+    pub fn sum(&self, whole: &Latencies, written: Option<&Written>) -> Option<HopSum> {
+        let sum: f64 = self.ledger(written).iter().map(|hop| hop.mean).sum();
         let whole = if whole.len() == self.count {
             whole.mean()
         } else {
@@ -131,28 +166,49 @@ mod tests {
         let mut other = Hops::default();
         other.arrived(&seen(2_000, 2_000, 2_050), 2_060, 60);
         hops.add(&other);
-        let means: Vec<_> = hops.ledger().iter().map(|hop| hop.mean).collect();
+        let means: Vec<_> = hops.ledger(None).iter().map(|hop| hop.mean).collect();
         assert_eq!(means, [5.0, 35.0, 40.0]);
         let mut whole = crate::shared::latencies();
         whole.record(100).unwrap();
         whole.record(60).unwrap();
-        let sum = hops.sum(&whole).unwrap();
+        let sum = hops.sum(&whole, None).unwrap();
         assert_eq!((sum.count, sum.sum, sum.whole, sum.backwards), (2, 80.0, 80.0, 0));
         // A server whose clock is behind: seen, not hidden.
         hops.arrived(&seen(3_000, 3_000, 2_990), 3_010, 10);
         whole.record(10).unwrap();
-        let sum = hops.sum(&whole).unwrap();
+        let sum = hops.sum(&whole, None).unwrap();
         assert!(sum.backwards == 1 && sum.error_percent < 1.0, "{sum:?}");
         // Latencies that the hops do not explain.
         let mut longer = crate::shared::latencies();
         longer.record_n(1_000, 3).unwrap();
-        assert!(hops.sum(&longer).unwrap().error_percent > 1.0);
+        assert!(hops.sum(&longer, None).unwrap().error_percent > 1.0);
+    }
+
+    #[test]
+    fn what_the_server_says_of_its_writing_splits_the_last_hop() {
+        let mut hops = Hops::default();
+        hops.arrived(&seen(1_000, 1_010, 1_030), 1_930, 930);
+        let mut whole = crate::shared::latencies();
+        whole.record(930).unwrap();
+        // Written sooner than the average arrival, and later: the ends of long turns.
+        for (mean, left) in [(400.0, 500.0), (1_100.0, -200.0)] {
+            let written = Written::with_mean(mean);
+            let ledger = hops.ledger(Some(&written));
+            let names: Vec<_> = ledger.iter().map(|hop| hop.name.as_str()).collect();
+            assert_eq!(names, [NAMES[0], NAMES[1], PARTS[0], PARTS[1]]);
+            assert!((ledger[2].mean - mean).abs() < 1e-6 && (ledger[3].mean - left).abs() < 1e-6);
+            let sum = hops.sum(&whole, Some(&written)).unwrap();
+            assert!(sum.error_percent < 1e-6, "{sum:?}");
+        }
+        assert!((hops.published_to_arrived().unwrap().mean - 900.0).abs() < 1e-6);
     }
 
     #[test]
     fn a_server_without_stamps_has_no_ledger() {
         let mut hops = Hops::default();
         hops.arrived(&seen(1_000, 1_010, 1), 1 << 60, 50);
-        assert!(hops.sum(&crate::shared::latencies()).is_none() && hops.ledger().is_empty());
+        assert!(
+            hops.sum(&crate::shared::latencies(), None).is_none() && hops.ledger(None).is_empty()
+        );
     }
 }

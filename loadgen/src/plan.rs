@@ -13,6 +13,7 @@ use client::{Codec, OnSlow};
 pub use self::crew::{Member, Role, Shares};
 pub use self::schedule::Schedule;
 pub use self::target::Target;
+use crate::recorded::Recorded;
 use crate::ticks::{Script, TickKind};
 
 /// Topics that can be resumed in one command.
@@ -41,6 +42,8 @@ pub struct Plan {
     pub schedule: Schedule,
     /// Due times, topics and data made ahead: of ticks, and of an exchange's rhythm.
     pub script: Option<Arc<Script>>,
+    /// When the messages of a recorded session came; then events are due like that.
+    pub recorded: Option<Arc<Recorded>>,
     /// Events are the script's own ticks; otherwise of a fixed size.
     pub ticks: bool,
     /// Events follow the script's own times.
@@ -77,8 +80,9 @@ impl Plan {
     /// How many events there are, the warm-up's included.
     #[must_use]
     pub fn events(&self) -> u64 {
-        match &self.script {
-            Some(script) if self.own_rhythm => script.due.len() as u64,
+        match (&self.script, &self.recorded) {
+            (_, Some(recorded)) => recorded.events(self.schedule.measured().end),
+            (Some(script), None) if self.own_rhythm => script.due.len() as u64,
             _ => self.schedule.events(),
         }
     }
@@ -86,8 +90,9 @@ impl Plan {
     /// Nanoseconds after the start at which event `k` is due.
     #[must_use]
     pub fn due(&self, k: u64) -> u64 {
-        match &self.script {
-            Some(script) if self.own_rhythm => script.due[index(k)],
+        match (&self.script, &self.recorded) {
+            (_, Some(recorded)) => recorded.due(k),
+            (Some(script), None) if self.own_rhythm => script.due[index(k)],
             _ => self.schedule.due(k),
         }
     }

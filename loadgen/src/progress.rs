@@ -156,6 +156,7 @@ mod tests {
             length: Duration::from_millis(500),
             measured: true,
             latency,
+            healthy: None,
             delivered: 100,
             bytes: 2_000,
             server_cpu_percent: None,

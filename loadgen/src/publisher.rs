@@ -1,10 +1,10 @@
 //! Publishers: a thread for each connection, which sends what is due and waits for nobody.
 
 mod foreign;
+mod pacing;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
-use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use client::Codec;
 
 use self::foreign::Foreign;
+use self::pacing::Pacer;
 use crate::clock::Clock;
 use crate::plan::Plan;
 use crate::protocol::{Dialect, Opening};
@@ -24,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const SLEEP_MAX: u64 = 20_000_000;
 /// Sleep while the socket takes no more.
 const RETRY: u64 = 200_000;
+/// Events of other publishers that are passed over in one go.
+const OTHERS_MAX: u64 = 10_000;
 /// Bytes that may wait for a server that does not take them; then the run makes no sense.
 const BACKLOG_MAX: usize = 256 << 20;
 
@@ -32,8 +35,12 @@ const BACKLOG_MAX: usize = 256 << 20;
 pub struct Outcome {
     /// Events sent to each topic.
     pub published: Vec<u64>,
-    /// How long after it was due each event was in the kernel's hands.
+    /// How long after it was due each event was handed to the kernel, by the call that took its
+    /// last byte.
     pub lag: Latencies,
+    /// How long these calls took. On loopback the receiver's half of TCP is in it, and often
+    /// the receiver itself, whom the kernel lets run first.
+    pub send: Latencies,
     /// Errors that the server answered.
     pub refused: u64,
     /// The first of them, or what ended the connection.
@@ -50,6 +57,8 @@ pub struct Publisher {
     outbound: Vec<u8>,
     /// Due times of the events in `outbound`.
     waiting: Vec<u64>,
+    /// When the last call began that gave the kernel something.
+    handed: u64,
     mask: u32,
     data: Vec<u8>,
     command: Vec<u8>,
@@ -107,6 +116,7 @@ impl Publisher {
             inbound,
             outbound: Vec::new(),
             waiting: Vec::new(),
+            handed: 0,
             mask: 0x9e37_79b9,
             data: Vec::new(),
             command: Vec::new(),
@@ -119,6 +129,7 @@ impl Publisher {
             outcome: Outcome {
                 published: vec![0; plan.topics],
                 lag: latencies(),
+                send: latencies(),
                 refused: 0,
                 problem: None,
                 connection: None,
@@ -140,21 +151,32 @@ impl Publisher {
         start: u64,
         stop: &AtomicBool,
     ) -> Outcome {
-        sleep_precisely();
+        pacing::sleep_precisely();
         let events = plan.events();
         let measured = plan.schedule.measured();
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut pacer = Pacer::new(plan.publishers, processors, clock.now());
         let mut k = 0;
         loop {
             let stopped = stop.load(Ordering::Relaxed);
             let now = clock.now();
-            while !stopped && k < events && start + plan.due(k) <= now {
+            let mut passed = 0;
+            while !stopped && k < events {
                 let topic = plan.topic_of(k);
                 if plan.publisher_of(topic) == self.number {
+                    if start + plan.due(k) > now {
+                        break;
+                    }
                     self.push(plan, topic, k, start + plan.due(k), clock.now());
+                } else if passed == OTHERS_MAX {
+                    break;
+                } else {
+                    // Another one wakes for it.
+                    passed += 1;
                 }
                 k += 1;
             }
-            let turn = self.write().and_then(|()| {
+            let turn = self.write(clock).and_then(|()| {
                 self.note_lag(clock, start + measured.start, shared);
                 self.read()
             });
@@ -166,13 +188,13 @@ impl Publisher {
             if stopped || (k == events && !waits) {
                 return self.finish();
             }
-            let until_due = if k < events {
-                (start + plan.due(k)).saturating_sub(clock.now())
+            let due = if k < events { start + plan.due(k) } else { u64::MAX };
+            let longest = if waits { RETRY } else { SLEEP_MAX };
+            if due.saturating_sub(clock.now()) > longest {
+                std::thread::sleep(Duration::from_nanos(longest));
             } else {
-                SLEEP_MAX
-            };
-            let sleep = until_due.min(if waits { RETRY } else { SLEEP_MAX });
-            std::thread::sleep(Duration::from_nanos(sleep));
+                pacer.wait(clock, due);
+            }
         }
     }
 
@@ -201,14 +223,18 @@ impl Publisher {
         self.outcome.published[topic] += 1;
     }
 
-    fn write(&mut self) -> Result<(), String> {
+    fn write(&mut self, clock: Clock) -> Result<(), String> {
         let mut written = 0;
         let result = loop {
             if written == self.outbound.len() {
                 break Ok(());
             }
+            let began = clock.now();
             match self.stream.write(&self.outbound[written..]) {
-                Ok(more) => written += more,
+                Ok(more) => {
+                    written += more;
+                    self.handed = began;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => break Err(format!("publishing failed: {error}")),
@@ -221,14 +247,17 @@ impl Publisher {
         result
     }
 
+    /// The kernel has everything: how late that was, of events that were due after `from`.
     fn note_lag(&mut self, clock: Clock, from: u64, shared: &Shared) {
-        if self.outbound.is_empty() && !self.waiting.is_empty() {
-            let now = clock.now();
-            let lag = now.saturating_sub(self.waiting[0]);
-            shared.publisher_lag.fetch_max(lag, Ordering::Relaxed);
-            for due in self.waiting.drain(..).filter(|due| *due >= from) {
-                self.outcome.lag.saturating_record(now.saturating_sub(due));
-            }
+        if !self.outbound.is_empty() || self.waiting.is_empty() {
+            return;
+        }
+        let (handed, now) = (self.handed, clock.now());
+        let lag = handed.saturating_sub(self.waiting[0]);
+        shared.publisher_lag.fetch_max(lag, Ordering::Relaxed);
+        for due in self.waiting.drain(..).filter(|due| *due >= from) {
+            self.outcome.lag.saturating_record(handed.saturating_sub(due));
+            self.outcome.send.saturating_record(now.saturating_sub(handed));
         }
     }
 
@@ -296,10 +325,4 @@ fn opening(plan: &Plan, number: usize) -> Opening {
             wishes: Vec::new(),
         },
     }
-}
-
-/// Sleeps of this thread end when they are to, not up to 50 µs later. False where the system
-/// refuses: then the lag shows it.
-fn sleep_precisely() -> bool {
-    rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).is_ok()
 }

@@ -19,13 +19,16 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::accounting::Totals;
+use crate::books::BooksShown;
 use crate::hops::HopSum;
 use crate::plan::{Plan, Role, Schedule, Shares};
+use crate::recorded::RecordedShown;
 use crate::report::environment::Environment;
 use crate::report::timeline::{Hop, Recording};
 use crate::shared::Latencies;
 use crate::system::Cpu;
 use crate::ticks::verify::Verified;
+use crate::written::WrittenShown;
 
 /// What a run found. Times are in nanoseconds, sizes in bytes.
 #[derive(Debug, Clone, Serialize)]
@@ -46,6 +49,10 @@ pub struct Report {
     pub hops: Vec<Hop>,
     /// Whether that adds up.
     pub hop_sum: Option<HopSum>,
+    /// The hops from published to arrived as one, with its percentiles.
+    pub published_to_arrived: Option<Hop>,
+    /// From publishing to having written, by the server's own account over the measured part.
+    pub written: Option<WrittenShown>,
     /// From dialling to being subscribed.
     pub connect: LatencyShown,
     /// From dialling again to having caught up.
@@ -62,8 +69,10 @@ pub struct Report {
     pub delivered_per_second: f64,
     /// Bytes received by second, framing included.
     pub bytes_per_second: f64,
-    /// The books of the whole run.
+    /// The books of the whole run, of those that read.
     pub totals: Totals,
+    /// The same by role and by topic, and of those that never read.
+    pub books: BooksShown,
     /// What the publishers did.
     pub publisher: PublisherShown,
     /// What the server used, where it could be seen.
@@ -106,6 +115,8 @@ pub struct PlanShown {
     pub ticks: bool,
     /// Events were due when that exchange had them.
     pub own_rhythm: bool,
+    /// Events were due when the messages of this recorded session came.
+    pub recorded: Option<RecordedShown>,
     /// Some topics were more popular than others.
     pub zipf: bool,
     /// How many subscribers of a hundred were what.
@@ -145,10 +156,14 @@ pub struct PublisherShown {
     pub refused: u64,
     /// The first of them, or what ended a connection.
     pub problem: Option<String>,
-    /// How late events were in the kernel's hands.
+    /// How late events were handed to the kernel.
     pub lag_p50: u64,
     /// The same at the 99th percentile.
     pub lag_p99: u64,
+    /// How long the kernel took them.
+    pub send_p50: u64,
+    /// The same at the 99th percentile.
+    pub send_p99: u64,
 }
 
 /// What the server used.
@@ -197,6 +212,7 @@ impl From<&Plan> for PlanShown {
             payload: plan.payload,
             ticks: plan.ticks,
             own_rhythm: plan.own_rhythm,
+            recorded: plan.recorded.as_ref().map(|recorded| recorded.shown.clone()),
             zipf: !plan.popularity.is_empty(),
             shares: plan.shares,
             codec: match plan.shares.msgpack {

@@ -20,6 +20,7 @@ use crate::report::timeline::Recording;
 use crate::report::{Report, ServerShown};
 use crate::shared::{Reading, Shared};
 use crate::system::{Cpu, Host, Process};
+use crate::written::Written;
 use crate::{limits, subscribers, verdict};
 
 /// Between two looks at the gauges.
@@ -61,12 +62,18 @@ pub fn run(
     running.connect(interrupted)?;
     let connect_seconds = running.started.elapsed().as_secs_f64();
     let resident_connected = server.and_then(Process::resident);
-    let (edges, recording, published) = running.measure(publishers, server, interrupted);
+    let (edges, recording, published, written) = running.measure(publishers, server, interrupted);
     let resident_end = server.and_then(Process::resident);
     running.drain(&published, interrupted);
     let outcomes = running.join()?;
-    let mut report =
-        assemble::report(&running.plan, (&edges.0, &edges.1), recording, &published, &outcomes);
+    let mut report = assemble::report(
+        &running.plan,
+        (&edges.0, &edges.1),
+        recording,
+        written.as_ref(),
+        &published,
+        &outcomes,
+    );
     report.connect_seconds = connect_seconds;
     report.environment.server = crate::report::server::version(&running.plan.target);
     report.server = server.and_then(|process| {
@@ -149,7 +156,7 @@ impl Running {
         publishers: Vec<Publisher>,
         server: Option<Process>,
         interrupted: &Arc<AtomicBool>,
-    ) -> ((Edge, Edge), Recording, Vec<publisher::Outcome>) {
+    ) -> ((Edge, Edge), Recording, Vec<publisher::Outcome>, Option<Written>) {
         let start = self.clock.now() + crate::clock::nanoseconds(HEAD_START);
         let measured = self.plan.schedule.measured();
         self.shared.measured.0.store(start + measured.start, Ordering::Relaxed);
@@ -164,17 +171,40 @@ impl Running {
             .collect();
         let length = Duration::from_nanos(measured.end);
         let progress = Progress::running(length);
-        let mut sampler = Sampler::new(&self.shared, server, (self.clock.now(), start), length);
+        let mut sampler =
+            Sampler::new(&self.plan, &self.shared, server, (self.clock.now(), start), length);
         self.watch(&progress, &mut sampler, start, measured.start, interrupted);
         let first = self.edge(server);
+        let written_before = self.ask_written();
         self.watch(&progress, &mut sampler, start, measured.end, interrupted);
         let last = self.edge(server);
+        let written_after = written_before.and_then(|before| self.written_since(before));
         progress.finish();
         let publish = |thread: JoinHandle<publisher::Outcome>| {
             thread.join().expect("a publisher returns its problems, it does not panic")
         };
         let outcomes = publishers.into_iter().map(publish).collect();
-        ((first, last), sampler.recording, outcomes)
+        let written = written_after.and_then(|thread| thread.join().ok().flatten());
+        ((first, last), sampler.recording, outcomes, written)
+    }
+
+    /// Asks what the server has written so far, without waiting for the answer.
+    fn ask_written(&self) -> Option<JoinHandle<Option<Written>>> {
+        let target = self.plan.target.clone();
+        target.dialect.is_none().then(|| std::thread::spawn(move || Written::ask(&target)))
+    }
+
+    /// The same, and the difference; nothing for a server that did not say it the first time.
+    fn written_since(
+        &self,
+        before: JoinHandle<Option<Written>>,
+    ) -> Option<JoinHandle<Option<Written>>> {
+        if !before.is_finished() {
+            return None;
+        }
+        let before = before.join().ok().flatten()?;
+        let target = self.plan.target.clone();
+        Some(std::thread::spawn(move || Written::ask(&target)?.since(&before)))
     }
 
     /// Samples and shows what is going on until `until` after the start, or until it is

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use hdrhistogram::Histogram;
 
+use crate::plan::Role;
+
 /// Latencies from 1 ns to 60 s at three digits; longer ones count as 60 s.
 pub type Latencies = Histogram<u64>;
 
@@ -12,6 +14,10 @@ pub type Latencies = Histogram<u64>;
 #[must_use]
 pub fn latencies() -> Latencies {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are constants that fit")
+}
+
+fn by_role() -> Vec<Latencies> {
+    Role::ALL.iter().map(|_| latencies()).collect()
 }
 
 /// Where a run stands.
@@ -32,11 +38,11 @@ pub struct Shared {
     phase: AtomicU8,
     /// Events sent to each topic, set before draining.
     published: RwLock<Vec<u64>>,
-    /// Latencies since somebody looked last.
-    recent: Mutex<Latencies>,
+    /// Latencies since somebody looked last, by role.
+    recent: Mutex<Vec<Latencies>>,
     /// One for each thread of subscribers.
     pub gauges: Vec<Gauge>,
-    /// The latest that an event got to the kernel since somebody looked last, in nanoseconds.
+    /// The latest that an event was handed to the kernel since somebody looked last, in nanoseconds.
     pub publisher_lag: AtomicU64,
     /// Start and end of the measurement on the run's clock; set when the publishers start.
     pub measured: (AtomicU64, AtomicU64),
@@ -84,7 +90,7 @@ impl Shared {
         Self {
             phase: AtomicU8::new(Phase::Running as u8),
             published: RwLock::new(Vec::new()),
-            recent: Mutex::new(latencies()),
+            recent: Mutex::new(by_role()),
             gauges: (0..threads).map(|_| Gauge::default()).collect(),
             publisher_lag: AtomicU64::new(0),
             measured: (AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX)),
@@ -118,17 +124,25 @@ impl Shared {
         self.published.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Adds to what the live view shows.
-    pub fn add_recent(&self, interval: &Latencies) {
+    /// Moves what an interval has, by role, to what the live view shows.
+    pub fn add_recent(&self, interval: &mut [Latencies]) {
+        if interval.iter().all(Histogram::is_empty) {
+            return;
+        }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.add(interval).expect("all histograms of a run have the same bounds");
+        for (sum, part) in recent.iter_mut().zip(interval) {
+            if !part.is_empty() {
+                sum.add(&*part).expect("all histograms of a run have the same bounds");
+                part.reset();
+            }
+        }
     }
 
-    /// What came since the last call.
+    /// What came since the last call, by role.
     #[must_use]
-    pub fn take_recent(&self) -> Latencies {
+    pub fn take_recent(&self) -> Vec<Latencies> {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *recent, latencies())
+        std::mem::replace(&mut *recent, by_role())
     }
 
     /// All gauges now.

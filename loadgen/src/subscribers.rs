@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use mio::{Events, Interest, Poll, Token};
 
 use self::departures::Departures;
-use crate::accounting::Totals;
+use crate::books::Books;
 use crate::clock::Clock;
 use crate::hops::Hops;
 use crate::plan::{Plan, Role};
@@ -33,7 +33,7 @@ const SHOW_EVERY: u64 = 100_000_000;
 #[derive(Debug)]
 pub struct Outcome {
     /// Its books.
-    pub totals: Totals,
+    pub books: Books,
     /// Its latencies, by role.
     pub groups: Vec<Latencies>,
     /// Where the time went.
@@ -244,10 +244,9 @@ impl Worker<'_> {
         gauge.ready.store(self.ready, Ordering::Relaxed);
         gauge.delivered.store(self.context.delivered, Ordering::Relaxed);
         gauge.bytes.store(self.context.bytes, Ordering::Relaxed);
-        if now - self.shown >= SHOW_EVERY && !self.context.interval.is_empty() {
+        if now - self.shown >= SHOW_EVERY {
             self.shown = now;
-            self.shared.add_recent(&self.context.interval);
-            self.context.interval.reset();
+            self.shared.add_recent(&mut self.context.interval);
         }
         if self.shared.phase() == Phase::Draining && !gauge.complete.load(Ordering::Relaxed) {
             let published = self.shared.published();
@@ -259,17 +258,22 @@ impl Worker<'_> {
 
     fn close_books(self) -> Outcome {
         let published = self.shared.published();
-        let mut totals = Totals { unasked: self.context.unasked, ..Totals::default() };
+        let mut books = Books::new(self.context.plan.topics);
+        for (role, count) in Role::ALL.into_iter().zip(self.context.unasked) {
+            books.note_unasked(role, count);
+        }
         let mut verified = Verified::default();
-        for socket in self.sockets.iter().flatten().chain(&self.over) {
-            socket.close_books(&published, &mut totals);
-            if let Some(verifier) = &socket.verifier {
+        for socket in self.sockets.iter().flatten().chain(&self.over).chain(&self.stalled) {
+            socket.close_books(&published, &mut books);
+            if let Some(verifier) = &socket.verifier
+                && socket.member.role != Role::Stalled
+            {
                 verified.add(&verifier.found);
                 verified.subscribers += 1;
             }
         }
         let Context { groups, hops, spread, connect, resume, .. } = self.context;
         let (reconnects, ended) = (self.reconnects, self.ended);
-        Outcome { totals, groups, hops, spread, connect, resume, reconnects, verified, ended }
+        Outcome { books, groups, hops, spread, connect, resume, reconnects, verified, ended }
     }
 }

@@ -4,9 +4,9 @@
 #[must_use]
 pub fn time(nanoseconds: f64) -> String {
     match nanoseconds {
-        n if n < 1e3 => format!("{n:.0} ns"),
-        n if n < 1e6 => format!("{:.1} µs", n / 1e3),
-        n if n < 1e9 => format!("{:.2} ms", n / 1e6),
+        n if n.abs() < 1e3 => format!("{n:.0} ns"),
+        n if n.abs() < 1e6 => format!("{:.1} µs", n / 1e3),
+        n if n.abs() < 1e9 => format!("{:.2} ms", n / 1e6),
         n => format!("{:.2} s", n / 1e9),
     }
 }
@@ -43,8 +43,8 @@ mod tests {
     #[test]
     fn each_has_its_unit() {
         assert_eq!(
-            [999.0, 1_500.0, 2.5e6, 3e9].map(time),
-            ["999 ns", "1.5 µs", "2.50 ms", "3.00 s"]
+            [999.0, -1_500.0, 2.5e6, 3e9].map(time),
+            ["999 ns", "-1.5 µs", "2.50 ms", "3.00 s"]
         );
         assert_eq!([-1.5e3, 12.0, 4.2e6].map(bytes), ["-1.5 KB", "12 B", "4.2 MB"]);
         assert_eq!(

@@ -55,7 +55,7 @@ pub fn objections(report: &Report) -> Vec<String> {
     if report.latency.count == 0 {
         found.push("no latency was measured".into());
     }
-    if !report.totals.balance() {
+    if !report.totals.balance() || !report.books.balance {
         found.push("the books do not balance (does somebody else publish to these topics?)".into());
     }
     found

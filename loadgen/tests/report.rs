@@ -16,7 +16,7 @@ use loadgen::arguments::Arguments;
 use loadgen::assertion::Assertion;
 use loadgen::floor::Floor;
 use loadgen::report::files::{self, FIGURES, HISTOGRAM, LOG, PAGE};
-use loadgen::report::timeline::{ALL, Hop, Recording, Sample, Series};
+use loadgen::report::timeline::{ALL, Hop, Quantile, Recording, Sample, Series};
 use loadgen::report::{LatencyShown, Report};
 use loadgen::run::run;
 use loadgen::shared::{Latencies, latencies};
@@ -78,13 +78,16 @@ fn recorded() -> Recording {
     let (mut all, mut healthy, mut slow, mut spread) =
         (latencies(), latencies(), latencies(), latencies());
     for step in 1..=104_u32 {
-        let mut interval = latencies();
+        let (mut interval, mut reading) = (latencies(), latencies());
         let burden = if (60..66).contains(&step) { 12.0 } else { 1.0 };
         for n in 0..2_000 {
             let near = tail(180_000.0 * burden, &mut state);
             let (value, share) =
                 if n % 20 == 0 { (near * 40, &mut slow) } else { (near, &mut healthy) };
             share.saturating_record(value);
+            if n % 20 > 0 {
+                reading.saturating_record(value);
+            }
             interval.saturating_record(value);
             spread.saturating_record(tail(60_000.0, &mut state));
         }
@@ -95,6 +98,7 @@ fn recorded() -> Recording {
             length: Duration::from_millis(250),
             measured: step > 8,
             latency: if step == 80 { LatencyShown::default() } else { (&interval).into() },
+            healthy: Some((&reading).into()),
             delivered: 12_000 + u64::from(step % 7) * 150,
             bytes: 2_600_000 + u64::from(step % 7) * 33_000,
             server_cpu_percent: Some(38.0 + 9.0 * wobble * burden),
@@ -103,7 +107,7 @@ fn recorded() -> Recording {
             publisher_lag: Some(tail(40_000.0, &mut state)),
             steal_percent: Some(wobble),
         };
-        recording.push(sample, &[(ALL, &interval)]);
+        recording.push(sample, &[(ALL, &interval), ("healthy", &reading)]);
     }
     let named = [(ALL, all), ("healthy", healthy), ("never <read>", slow)];
     recording.series =
@@ -114,7 +118,10 @@ fn recorded() -> Recording {
 
 /// The way of an event, as a server that tells everything could show it.
 fn hops() -> Vec<Hop> {
-    let hop = |name: &str, mean: f64, p50, p99| Hop { name: name.into(), mean, p50, p99 };
+    let hop = |name: &str, mean: f64, p50, p99| {
+        let [p50, p99] = [p50, p99].map(Quantile::Exact);
+        Hop { name: name.into(), mean, p50, p99 }
+    };
     vec![
         hop("due → sent", 21_000.0, 19_000, 90_000),
         hop("sent → received", 44_000.0, 40_000, 160_000),
@@ -154,18 +161,22 @@ fn histograms_are_read_back() {
     assert_eq!(&read("spread.hdr"), report.recording.spread.as_ref().unwrap());
 
     let log = std::fs::read(folder.0.join(LOG)).unwrap();
-    let mut sum = latencies();
+    let (mut sum, mut of_healthy) = (latencies(), latencies());
     let mut count = 0;
     for entry in IntervalLogIterator::new(&log).map(Result::unwrap) {
         let LogEntry::Interval(interval) = entry else { continue };
-        assert_eq!(&*interval.tag().unwrap(), ALL);
         let encoded = interval.encoded_histogram();
         let bytes = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, encoded).unwrap();
         let part: Latencies = Deserializer::new().deserialize(&mut &bytes[..]).unwrap();
-        sum.add(part).unwrap();
+        match &*interval.tag().unwrap() {
+            ALL => sum.add(part).unwrap(),
+            "healthy" => of_healthy.add(part).unwrap(),
+            tag => panic!("{tag}"),
+        }
         count += 1;
     }
-    assert_eq!((count, &sum), (104, all));
+    assert_eq!((count, &sum), (2 * 104, all));
+    assert_eq!(&of_healthy, report.recording.latencies("healthy").unwrap());
 
     let figures = std::fs::read_to_string(folder.0.join(FIGURES)).unwrap();
     assert_eq!(figures, files::json(&report).unwrap());
@@ -269,6 +280,7 @@ fn the_page_renders_in_a_browser_and_asks_for_nothing() {
         "percentiles",
         "spread",
         "latency",
+        "latency-healthy",
         "events",
         "bytes",
         "cpu",

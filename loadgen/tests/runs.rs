@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use clap::Parser as _;
+use loadgen::accounting::Totals;
 use loadgen::arguments::Arguments;
 use loadgen::assertion::Assertion;
 use loadgen::floor::Floor;
 use loadgen::frames;
 use loadgen::plan::Target;
 use loadgen::report::Report;
+use loadgen::report::timeline::Quantile;
 use loadgen::run::run;
 
 /// A floor in a thread of its own, stopped when it is dropped.
@@ -93,6 +95,77 @@ fn those_that_never_read_are_left_out_and_the_others_lose_nothing() {
     let report = load(floor.address, &[&plan[..], &SHORT].concat()).unwrap();
     check_clean(&report, 15 * 50);
     assert_eq!((report.plan.stalled, report.totals.subscriptions), (5, 15));
+    // They have books of their own, which balance.
+    let books = &report.books;
+    assert!(books.balance, "{books:?}");
+    assert_eq!(books.roles.keys().collect::<Vec<_>>(), ["healthy", "stalled"]);
+    let never = &books.roles["stalled"];
+    let counts = |totals: &Totals| (totals.expected, totals.received, totals.never_read);
+    assert_eq!((never.subscribers, counts(&never.totals)), (5, (5 * 50, 0, 5 * 50)));
+    assert_eq!(books.roles["healthy"].totals, report.totals);
+    assert_eq!(counts(&books.total), (20 * 50, 15 * 50, 5 * 50));
+    let [topic] = &books.topics.worst[..] else { panic!("{:?}", books.topics) };
+    assert_eq!(topic.totals, books.total);
+    assert!(holds(&report, "never_read==250"));
+    assert!(
+        report.table().contains("received 0 + merged 0 + announced 0 + lost 0 + never read 250")
+    );
+}
+
+/// What a server says of its writing: at first, and when asked again.
+const METRICS: [(f64, u64); 2] = [(1.0, 1_000), (1.05, 1_500)];
+
+/// A floor behind a door: who asks for metrics is told, everybody else is let through.
+fn telling(floor: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut asked = 0;
+        for mut client in listener.incoming().flatten() {
+            let mut first = [0; 12];
+            if client.read_exact(&mut first).is_err() {
+                continue;
+            }
+            if &first == b"GET /metrics" {
+                let (sum, count) = METRICS[asked.min(1)];
+                asked += 1;
+                let name = "tickwire_write_latency_seconds";
+                let body = format!(
+                    "{name}_sum {sum}\n{name}_count {count}\n{name}_bucket{{le=\"0.001\"}} {count}\n\
+                     {name}_bucket{{le=\"+Inf\"}} {count}\n"
+                );
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                drop(client.write_all((head + &body).as_bytes()));
+                continue;
+            }
+            let mut server = TcpStream::connect(floor).unwrap();
+            server.write_all(&first).unwrap();
+            let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
+            std::thread::spawn(move || drop(std::io::copy(&mut server, &mut client)));
+        }
+    });
+    address
+}
+
+#[test]
+fn a_server_that_tells_when_it_wrote_has_a_ledger_with_that_hop() {
+    let floor = Serving::start(false);
+    let plan = ["--subscribers", "10", "--rate", "100"];
+    let report = load(telling(floor.address), &[&plan[..], &SHORT].concat()).unwrap();
+    let names: Vec<_> = report.hops.iter().map(|hop| hop.name.as_str()).collect();
+    let ways = ["venue → received", "received → published", "published → written"];
+    assert_eq!(names, [&ways[..], &["written → arrived"]].concat());
+    let written = report.written.unwrap();
+    assert_eq!((written.count, written.p99), (500, Quantile::AtMost(1_000_000)));
+    // 50 ms over 500 events.
+    assert!((written.mean - 100_000.0).abs() < 1e-3 && report.hops[2].mean == written.mean);
+    assert!(report.hop_sum.unwrap().error_percent < 1.0, "{:?}", report.hop_sum);
+    let rest = report.published_to_arrived.unwrap().mean - written.mean;
+    assert!((report.hops[3].mean - rest).abs() < 1e-3);
+    // Others have the ledger without it.
+    let report = load(floor.address, &[&plan[..], &SHORT].concat()).unwrap();
+    assert_eq!((report.hops.len(), report.written.is_none()), (3, true));
 }
 
 /// A server that answers `publish` number n with what `events` says, to its one subscriber.

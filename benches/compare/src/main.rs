@@ -1,20 +1,23 @@
-//! The driver: finds the systems, runs the plans in turn, prints and writes one table.
+//! The driver: finds the systems, runs the plans in turn, prints and writes tables and verdicts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use compare::agenda::{Group, Options, agenda};
 use compare::plans::{self, Plan};
-use compare::rounds::{self, Run};
-use compare::systems::{self, Found, Places, System};
-use compare::{machine, table};
+use compare::report::{Session, line};
+use compare::systems::{self, Places};
+use compare::{interrupt, programs, rounds};
 
-/// tickwire and other servers under the same load, in one table.
+/// tickwire and other servers under the same load, in one table, and whether targets are reached.
 ///
 /// Installs nothing: a system that is not there is named with its package, and left out. Every
-/// server is started for each run, on loopback, and ended again.
+/// server is started for each run, on loopback, and ended again, also after Ctrl-C and SIGTERM;
+/// what was measured until then is written.
 #[derive(Debug, clap::Parser)]
 #[command(name = "compare", version)]
 struct Arguments {
@@ -22,33 +25,78 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     plans: Vec<String>,
 
-    /// Systems, separated by commas [default: all]
+    /// Systems, separated by commas [default: all, each in the plans where it tells something]
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     systems: Vec<String>,
 
-    /// Repetitions: A B C … A B C …
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    rounds: u32,
+    /// Less of everything: a first look in some ten minutes
+    #[arg(long)]
+    quick: bool,
 
-    /// Seconds to measure in each run
-    #[arg(long, value_name = "N", default_value_t = 8.0)]
-    seconds: f64,
+    /// Repetitions of every plan but the pairs: A B C … A B C … [default: 3; quick: 1]
+    #[arg(long, value_name = "N")]
+    rounds: Option<u32>,
 
-    /// Write compare.json and compare.md into this folder
+    /// Seconds to measure in each of these runs [default: 4; quick: 3]
+    #[arg(long, value_name = "N")]
+    seconds: Option<f64>,
+
+    /// Repetitions of brisk with slow, and of quiet with storm: A B, B A, … [default: 5; quick: 2]
+    #[arg(long, value_name = "N")]
+    pairs: Option<u32>,
+
+    /// Seconds to measure in each run of a pair; slow needs 14 [default: 14; quick: 8]
+    #[arg(long, value_name = "N")]
+    pair_seconds: Option<f64>,
+
+    /// How often a run that cannot be used is repeated, while there is time for it
+    /// [default: 2; quick: 1]
+    #[arg(long, value_name = "N")]
+    retries: Option<u32>,
+
+    /// Write compare.json and compare.md into this folder, anew after each run
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// The folder of the built programs [default: where this one is]
+    /// The folder of the built programs [default: cargo run builds them; otherwise where this is]
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,
 
     /// The folder with the servers for Node.js, where npm install was run
-    #[arg(long, value_name = "DIR", default_value = "benches/compare/servers/node")]
-    node: PathBuf,
+    /// [default: $COMPARE_NODE, or servers/node of this package]
+    #[arg(long, value_name = "DIR")]
+    node: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn options(&self) -> anyhow::Result<Options> {
+        let preset = if self.quick { Options::QUICK } else { Options::FULL };
+        let options = Options {
+            rounds: self.rounds.unwrap_or(preset.rounds),
+            seconds: self.seconds.unwrap_or(preset.seconds),
+            pairs: self.pairs.unwrap_or(preset.pairs),
+            others_pairs: preset.others_pairs,
+            pair_seconds: self.pair_seconds.unwrap_or(preset.pair_seconds),
+            retries: self.retries.unwrap_or(preset.retries),
+        };
+        let sane = |seconds: f64| seconds > 0.0 && seconds <= 3_600.0;
+        anyhow::ensure!(
+            sane(options.seconds) && sane(options.pair_seconds),
+            "--seconds, --pair-seconds: above 0 and at most 3600"
+        );
+        let few = [options.rounds, options.pairs, options.retries].iter().all(|n| *n <= 1_000);
+        anyhow::ensure!(few, "--rounds, --pairs, --retries: at most 1000");
+        Ok(options)
+    }
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let ended = run(&Arguments::parse());
+    if let Some(signal) = interrupt::caught() {
+        // As shells say it.
+        return ExitCode::from(128_u8.saturating_add(signal));
+    }
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("compare: {error:#}");
@@ -58,45 +106,81 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    // The servers inherit it.
-    rlimit::increase_nofile_limit(u64::MAX).context("cannot raise the limit of open files")?;
+    let options = arguments.options()?;
     let plans = by_name(&arguments.plans, &plans::ALL, |plan| plan.name, "plan")?;
     let systems = by_name(&arguments.systems, &systems::ALL, |system| system.name, "system")?;
-    let scratch = std::env::temp_dir().join(format!("compare-{}", std::process::id()));
-    fs::create_dir_all(&scratch).context("cannot make a folder for generated files")?;
-    let ended = compare(arguments, &plans, &systems, &scratch);
-    drop(fs::remove_dir_all(&scratch));
-    ended
-}
-
-fn compare(
-    arguments: &Arguments,
-    plans: &[&Plan],
-    systems: &[&System],
-    scratch: &Path,
-) -> anyhow::Result<()> {
-    let places = places(arguments, scratch)?;
+    interrupt::listen()?;
+    // The servers inherit it.
+    let files = rlimit::increase_nofile_limit(u64::MAX).context("the limit of open files")?;
+    let plans: Vec<Plan> = plans.into_iter().map(|plan| fitting(plan, files)).collect();
+    let scratch = Scratch::new()?;
+    let (wanted, node) = (arguments.programs.as_deref(), arguments.node.as_deref());
+    let places = programs::places(wanted, node, &scratch.0)?;
     let mut found = Vec::new();
     for system in systems {
         match system.find(&places) {
-            Ok(there) => found.push(there),
+            Ok(mut there) => {
+                there.named = !arguments.systems.is_empty();
+                found.push(there);
+            }
             Err(missing) => eprintln!("{} is left out: {missing}", system.name),
         }
     }
-    anyhow::ensure!(!found.is_empty(), "there is nothing to compare");
-    let mut runs: Vec<Run> = Vec::new();
-    for plan in plans {
-        for round in 0..arguments.rounds.max(1) {
-            for system in &found {
-                let run = rounds::measure(system, plan, round, arguments.seconds, &places);
-                eprintln!("{}", line(&run));
-                runs.push(run);
-                // What was measured so far is not lost when this is interrupted.
-                write(arguments, &runs, plans, &found)?;
+    let groups = agenda(&plans, &found, &options);
+    let planned = groups.iter().map(|group| group.steps.len()).sum();
+    anyhow::ensure!(planned > 0, "there is nothing to compare");
+    announce(&groups, planned);
+    let mut session = Session { options, plans, found, planned, runs: Vec::new() };
+    let ended = compare(&mut session, &groups, &places, arguments.out.as_deref());
+    println!("{}", session.text());
+    ended
+}
+
+fn fitting(plan: &Plan, files: u64) -> Plan {
+    let fitting = plan.within(files);
+    if fitting.subscribers < plan.subscribers {
+        eprintln!(
+            "{}: only {} of {} subscribers, for a process may open {files} files here (ulimit -Hn)",
+            plan.name, fitting.subscribers, plan.subscribers
+        );
+    }
+    fitting
+}
+
+fn announce(groups: &[Group], planned: usize) {
+    let minutes = |seconds: f64| (seconds / 60.0).ceil();
+    let seconds: f64 = groups.iter().map(|group| group.seconds).sum();
+    let repeats: f64 = groups.iter().map(|group| group.repeats).sum();
+    eprintln!(
+        "{planned} runs, about {} minutes; repeats of what cannot be used are given {} more",
+        minutes(seconds),
+        minutes(repeats)
+    );
+}
+
+fn compare(
+    session: &mut Session,
+    groups: &[Group],
+    places: &Places,
+    out: Option<&Path>,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    for group in groups {
+        let mut repeats = Duration::from_secs_f64(group.repeats);
+        for step in &group.steps {
+            let found = &session.found[step.system];
+            let run = rounds::measure(found, step, &session.options, places, &mut repeats)?;
+            session.runs.push(run);
+            if let Some(run) = session.runs.last() {
+                let (count, minutes) = (session.runs.len(), began.elapsed().as_secs() / 60);
+                eprintln!("[{count}/{}, {minutes} min] {}", session.planned, line(run));
+            }
+            // What was measured so far is not lost when this is interrupted.
+            if let Some(folder) = out {
+                session.write(folder)?;
             }
         }
     }
-    println!("{}", text(arguments, &runs, plans, &found));
     Ok(())
 }
 
@@ -106,97 +190,33 @@ fn by_name<T>(
     name: fn(&T) -> &'static str,
     kind: &str,
 ) -> anyhow::Result<Vec<&'static T>> {
-    if wanted.is_empty() {
-        return Ok(all.iter().collect());
-    }
-    let one = |wanted: &String| {
-        let names: Vec<&str> = all.iter().map(name).collect();
-        let found = all.iter().find(|entry| name(entry) == wanted);
-        found
-            .with_context(|| format!("no {kind} is named {wanted}; there are {}", names.join(", ")))
-    };
-    wanted.iter().map(one).collect()
+    let names = || all.iter().map(name).collect::<Vec<_>>().join(", ");
+    let unknown = wanted.iter().find(|wanted| !all.iter().any(|entry| name(entry) == *wanted));
+    anyhow::ensure!(
+        unknown.is_none(),
+        "no {kind} is named {}; there are {}",
+        unknown.map_or("", String::as_str),
+        names()
+    );
+    // In the order in which they stand, and each once.
+    let wanted = |entry: &&T| wanted.is_empty() || wanted.iter().any(|w| name(entry) == w);
+    Ok(all.iter().filter(wanted).collect())
 }
 
-/// Where our programs are. Under `cargo run` they are built first, so that one command is enough.
-fn places(arguments: &Arguments, scratch: &Path) -> anyhow::Result<Places> {
-    let own = std::env::current_exe().context("cannot find this program")?;
-    let beside = own.parent().context("this program is in no folder")?;
-    let programs = arguments.programs.as_deref().unwrap_or(beside);
-    if let Some(cargo) = std::env::var_os("CARGO").filter(|_| arguments.programs.is_none()) {
-        let build = ["build", "--release", "-p", "broker", "-p", "loadgen", "-p", "compare"];
-        let status = Command::new(cargo).args(build).status().context("cannot start cargo")?;
-        anyhow::ensure!(status.success(), "the programs to be measured cannot be built");
+/// A folder for generated files that goes with this value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("compare-{}", std::process::id()));
+        fs::create_dir_all(&folder).context("cannot make a folder for generated files")?;
+        Ok(Self(folder))
     }
-    let programs = programs.canonicalize().context("the folder of the programs")?;
-    Ok(Places {
-        tickwire: programs.join("tickwire"),
-        loadgen: programs.join("loadgen"),
-        broadcast: programs.join("broadcast-server"),
-        node: arguments.node.canonicalize().unwrap_or_else(|_| arguments.node.clone()),
-        scratch: scratch.to_owned(),
-    })
 }
 
-fn line(run: &Run) -> String {
-    let mut line = format!("{:<8} {:<17} round {}", run.plan, run.system, run.round);
-    match (&run.failed, run.cpu_microseconds, run.memory) {
-        (Some(why), ..) => line.push_str(&format!(": failed: {why}")),
-        (None, Some(cpu), _) => line.push_str(&format!(": {cpu:.2} CPU-µs a delivery")),
-        (None, None, memory) => {
-            line.push_str(&format!(": {:.1} KiB a connection", memory.unwrap_or(0.0) / 1024.0));
-        }
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What is left there is in nobody's way.
+        drop(fs::remove_dir_all(&self.0));
     }
-    if !run.is_quiet() {
-        let (steal, others) = (run.steal_percent, run.others_percent);
-        line.push_str(&format!(" (stolen {steal:.1} %, others' work {others:.0} %)"));
-    }
-    line
-}
-
-fn text(arguments: &Arguments, runs: &[Run], plans: &[&Plan], found: &[Found]) -> String {
-    let versions: String = found
-        .iter()
-        .map(|found| {
-            let System { name, words, .. } = found.system;
-            format!("- {name}: {words}; {}\n", found.version)
-        })
-        .collect();
-    let loud = runs.iter().filter(|run| !run.is_quiet()).count();
-    format!(
-        "{}. {} rounds of {} s. Of {} runs {loud} had more than {} % of the processors stolen by \
-         the host or more than {} % used by others; they count only where there is no better one.\n\n\
-         {versions}{}",
-        machine::description(),
-        arguments.rounds,
-        arguments.seconds,
-        runs.len(),
-        rounds::STEAL_PERCENT_MAX,
-        rounds::OTHERS_PERCENT_MAX,
-        table::markdown(runs, plans),
-    )
-}
-
-fn write(
-    arguments: &Arguments,
-    runs: &[Run],
-    plans: &[&Plan],
-    found: &[Found],
-) -> anyhow::Result<()> {
-    let Some(folder) = &arguments.out else { return Ok(()) };
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let versions: Vec<_> = found
-        .iter()
-        .map(|found| serde_json::json!({"name": found.system.name, "version": found.version}))
-        .collect();
-    let json = serde_json::json!({
-        "machine": machine::description(),
-        "rounds": arguments.rounds,
-        "seconds": arguments.seconds,
-        "systems": versions,
-        "runs": runs,
-    });
-    fs::write(folder.join("compare.json"), serde_json::to_string_pretty(&json)? + "\n")?;
-    fs::write(folder.join("compare.md"), text(arguments, runs, plans, found))?;
-    Ok(())
 }

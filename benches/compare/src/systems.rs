@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
+use crate::plans::Plan;
 use crate::servers::{Running, free_address, program, version};
 
 /// A system that can be measured.
@@ -16,13 +17,21 @@ pub struct System {
     pub name: &'static str,
     /// What it is, for people.
     pub words: &'static str,
+    /// The plans in which it is measured when nobody asks for it by name; nothing: all that it can.
+    pub usually: &'static [&'static str],
     kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Tickwire { shards: u32, codec: &'static str },
-    Floor { coalesce: bool },
+    /// With 0 shards, one for each core.
+    Tickwire {
+        shards: u32,
+        codec: &'static str,
+    },
+    Floor {
+        coalesce: bool,
+    },
     Nats,
     Mosquitto,
     Nchan,
@@ -31,20 +40,41 @@ enum Kind {
 }
 
 const fn system(name: &'static str, words: &'static str, kind: Kind) -> System {
-    System { name, words, kind }
+    System { name, words, usually: &[], kind }
 }
 
+const fn tickwire(
+    name: &'static str,
+    words: &'static str,
+    (shards, codec): (u32, &'static str),
+    usually: &'static [&'static str],
+) -> System {
+    System { name, words, usually, kind: Kind::Tickwire { shards, codec } }
+}
+
+/// Plans that are not made in pairs: there ten runs of every variant would only take time.
+const SINGLE: &[&str] = &["steady", "burst", "wide", "bigfan", "memory"];
+
 /// All of them; the first is what the others are compared with.
-pub const ALL: [System; 11] = [
-    system("tickwire", "one shard, JSON", Kind::Tickwire { shards: 1, codec: "json" }),
-    system(
-        "tickwire-msgpack",
-        "one shard, MessagePack",
-        Kind::Tickwire { shards: 1, codec: "msgpack" },
+pub const ALL: [System; 12] = [
+    tickwire("tickwire", "one shard, JSON", (1, "json"), &[]),
+    tickwire("tickwire-msgpack", "one shard, MessagePack", (1, "msgpack"), SINGLE),
+    tickwire("tickwire-2", "two shards, JSON", (2, "json"), SINGLE),
+    tickwire(
+        "tickwire-n",
+        "a shard for each core, at most four, JSON",
+        (0, "json"),
+        &["bigfan", "quiet", "storm"],
     ),
-    system("tickwire-2", "two shards, JSON", Kind::Tickwire { shards: 2, codec: "json" }),
     system("floor", "the bare send loop", Kind::Floor { coalesce: false }),
-    system("floor-coalesce", "the same, one write for a burst", Kind::Floor { coalesce: true }),
+    System {
+        usually: &["steady", "burst", "wide", "bigfan", "memory", "brisk", "slow"],
+        ..system(
+            "floor-coalesce",
+            "the same, one write for a burst",
+            Kind::Floor { coalesce: true },
+        )
+    },
     system("nats", "nats-server, its WebSocket", Kind::Nats),
     system("mosquitto", "mosquitto, MQTT over WebSocket", Kind::Mosquitto),
     system("nchan", "nginx with nchan, one worker", Kind::Nchan),
@@ -52,6 +82,9 @@ pub const ALL: [System; 11] = [
     system("ws", "ws on Node.js, a naive loop", Kind::Node("ws.js", "ws")),
     system("socketio", "Socket.IO on Node.js, rooms", Kind::Node("socketio.js", "socket.io")),
 ];
+
+/// The servers of others that tickwire is to be below in every plan: systems 3 to 7.
+pub const OTHERS: [&str; 5] = ["nats", "mosquitto", "nchan", "tokio-broadcast", "ws"];
 
 /// Where our own programs are, and a folder for what the others need.
 #[derive(Debug, Clone)]
@@ -76,6 +109,8 @@ pub struct Found {
     /// Its version.
     pub version: String,
     program: PathBuf,
+    /// It was asked for by name.
+    pub named: bool,
 }
 
 /// A system that runs.
@@ -96,12 +131,24 @@ impl System {
         ALL.iter().find(|system| system.name == name)
     }
 
+    /// Whether it can be measured with a plan: coming back with `resume` is tickwire's own, and
+    /// the floor at least takes the connections.
+    #[must_use]
+    pub fn can(&self, plan: &Plan) -> bool {
+        !plan.resumes() || matches!(self.kind, Kind::Tickwire { .. } | Kind::Floor { .. })
+    }
+
     /// Looks for it; otherwise what is missing, and how to get it.
     ///
     /// # Errors
     /// What is missing.
     pub fn find(self, places: &Places) -> Result<Found, String> {
-        let found = |program: PathBuf, version: String| Found { system: self, version, program };
+        let found = |program: PathBuf, version: String| Found {
+            system: self,
+            version,
+            program,
+            named: false,
+        };
         let ours = |path: &Path| {
             if path.is_file() { Ok(path.to_owned()) } else { Err(format!("no {}", path.display())) }
         };
@@ -148,6 +195,12 @@ fn nchan_module() -> Option<PathBuf> {
 }
 
 impl Found {
+    /// Not looked for: what only its name is needed of.
+    #[cfg(test)]
+    pub(crate) fn pretended(system: System, named: bool) -> Self {
+        Self { system, version: String::new(), program: PathBuf::new(), named }
+    }
+
     /// Starts it, fresh, on a free port of loopback.
     ///
     /// # Errors
@@ -263,5 +316,8 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), ALL.len());
         assert!(System::named("nobody").is_none());
+        assert!(OTHERS.iter().all(|name| System::named(name).is_some()));
+        let plans = ALL.iter().flat_map(|system| system.usually);
+        assert!(plans.into_iter().all(|name| Plan::named(name).is_some()));
     }
 }

@@ -100,12 +100,12 @@ fn publish<E: std::fmt::Debug>(world: &World, command: Result<Command<'_>, E>) {
     let Ok(Command::Publish { topic, data, .. }) = command else {
         panic!("the command is well formed: {command:?}")
     };
-    let payload = match TopicKind::of(&topic) {
+    let payload = match TopicKind::of(topic) {
         TopicKind::Market(kind) => data.market(kind, NOW).map(Payload::Market),
         TopicKind::Generic => Ok(Payload::Json(data.opaque())),
     };
     let payload = payload.expect("the data is well formed");
-    world.registry.publish(&mut world.topic(&topic), payload, NOW).expect("there is room");
+    world.registry.publish(&mut world.topic(topic), payload, NOW).expect("there is room");
 }
 
 fn compare(small: &mut Side, large: &mut Side, stride: usize) -> [Spread; 3] {

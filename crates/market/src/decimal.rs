@@ -1,5 +1,6 @@
 //! Prices and sizes: decimals kept exactly as they were written, never through a float.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -8,7 +9,7 @@ use std::str::FromStr;
 /// Holds up to 28 significant digits (96-bit mantissa) and a scale up to 28, which covers the
 /// finest ticks (1e-13) and the largest sizes (1e15) that venues list. Comparison and hashing go
 /// by value; [`fmt::Display`] gives the text as written.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Decimal(rust_decimal::Decimal);
 
 /// The longest text of a 64-bit mantissa: 20 digits, or 28 after a zero and the point.
@@ -98,13 +99,13 @@ impl Decimal {
         self.0.checked_sub(other.0).map(Self)
     }
 
-    /// Hands the text as written to `then`, without allocating.
-    pub fn with_text<T>(self, then: impl FnOnce(&str) -> T) -> T {
+    /// Hands the text as written, which is ASCII, to `then`; allocates for the longest only.
+    pub fn with_ascii<T>(self, then: impl FnOnce(&[u8]) -> T) -> T {
         let mantissa = self.0.mantissa().unsigned_abs();
         let scale = self.0.scale() as usize;
         let (Ok(mantissa), false) = (u64::try_from(mantissa), self.0.is_sign_negative()) else {
             // Rare enough to take the slow way.
-            return then(&self.0.to_string());
+            return then(self.0.to_string().as_bytes());
         };
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(mantissa).as_bytes();
@@ -122,21 +123,47 @@ impl Decimal {
             text[length - (digits.len() - whole)..length].copy_from_slice(&digits[whole..]);
             length
         };
-        then(std::str::from_utf8(&text[..length]).expect("digits and a point are ASCII"))
+        then(&text[..length])
     }
 
     /// The digits of the number as written, without sign, point and leading zeros: what a book
-    /// checksum is made of. At most 28 bytes, written through `sink` one at a time.
+    /// checksum is made of. At most 29 bytes.
     pub(crate) fn significant_digits(self, sink: &mut impl FnMut(&[u8])) {
-        let mut digits = [0u8; 30];
-        let mut at = digits.len();
-        let mut rest = self.0.mantissa().unsigned_abs();
-        while rest > 0 {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
+        let mantissa = self.0.mantissa().unsigned_abs();
+        let mut digits = itoa::Buffer::new();
+        match u64::try_from(mantissa) {
+            // Zero is nothing but leading zeros.
+            Ok(0) => {}
+            Ok(mantissa) => sink(digits.format(mantissa).as_bytes()),
+            Err(_) => sink(digits.format(mantissa).as_bytes()),
         }
-        sink(&digits[at..]);
+    }
+
+    /// How many units of `10^-scale` this is, where that is whole and fits. Of numbers at one
+    /// scale this compares as they do, and quicker.
+    pub(crate) fn units(self, scale: u32) -> Option<i64> {
+        let mantissa = i64::try_from(self.0.mantissa()).ok()?;
+        match scale.checked_sub(self.0.scale())? {
+            0 => Some(mantissa),
+            up => mantissa.checked_mul(10i64.checked_pow(up)?),
+        }
+    }
+}
+
+impl Ord for Decimal {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if self.0.scale() == other.0.scale() {
+            // The usual case: the prices of one book are written alike.
+            self.0.mantissa().cmp(&other.0.mantissa())
+        } else {
+            self.0.cmp(&other.0)
+        }
+    }
+}
+
+impl PartialOrd for Decimal {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -211,8 +238,21 @@ mod tests {
         ) {
             let value = Decimal::new(mantissa, scale).unwrap();
             let text = value.to_string();
-            prop_assert_eq!(&value.with_text(str::to_owned), &text);
+            prop_assert_eq!(value.with_ascii(<[u8]>::to_vec), text.as_bytes());
             prop_assert_eq!(Decimal::parse(&text).unwrap().to_string(), text);
+        }
+
+        #[test]
+        fn order_and_units_are_those_of_the_value(
+            (a, b) in (-1_000i64..1_000, -1_000i64..1_000),
+            (a_scale, b_scale) in (0u32..4, 0u32..4),
+        ) {
+            let (left, right) = (Decimal::new(a, a_scale).unwrap(), Decimal::new(b, b_scale).unwrap());
+            prop_assert_eq!(left.cmp(&right), left.0.cmp(&right.0));
+            prop_assert_eq!(left == right, left.cmp(&right).is_eq());
+            prop_assert_eq!(left.units(3), Some(a * 10i64.pow(3 - a_scale)));
+            let scale = a_scale.max(b_scale);
+            prop_assert_eq!(left.units(scale).cmp(&right.units(scale)), left.cmp(&right));
         }
 
         #[test]

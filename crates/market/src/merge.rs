@@ -1,6 +1,8 @@
 //! Book conflation: many diffs folded into one that leads from the same book to the same book.
 
-use crate::{BookDiff, Level};
+use std::collections::BTreeMap;
+
+use crate::{BookDiff, Decimal, Level};
 
 /// Folds `diffs`, oldest first, into one: sizes are absolute, so of each price the last word
 /// stands. Stamps are those of the newest. Returns `None` when `diffs` is empty.
@@ -10,32 +12,42 @@ use crate::{BookDiff, Level};
 /// what came before it is forgotten and the result is a reset too.
 #[must_use]
 pub fn merge_diffs<'a>(diffs: impl IntoIterator<Item = &'a BookDiff>) -> Option<BookDiff> {
-    let mut merged: Option<BookDiff> = None;
-    for diff in diffs {
-        match &mut merged {
-            Some(merged) if !diff.reset => {
-                merged.bids.extend_from_slice(&diff.bids);
-                merged.asks.extend_from_slice(&diff.asks);
-                merged.stamps = diff.stamps;
-            }
-            slot => *slot = Some(diff.clone()),
+    let mut diffs: Vec<&BookDiff> = diffs.into_iter().collect();
+    let newest = diffs.last()?;
+    let stamps = newest.stamps;
+    let reset = diffs.iter().rposition(|diff| diff.reset);
+    diffs.drain(..reset.unwrap_or(0));
+    let side = |levels: fn(&BookDiff) -> &[Level]| {
+        let newest_first = || diffs.iter().rev().flat_map(|diff| levels(diff).iter().rev());
+        let mut merged = last_words(newest_first);
+        if reset.is_some() {
+            merged.retain(|level| !level.size.is_zero());
         }
-    }
-    let mut merged = merged?;
-    keep_last_word(&mut merged.bids);
-    merged.bids.reverse();
-    keep_last_word(&mut merged.asks);
-    if merged.reset {
-        merged.bids.retain(|level| !level.size.is_zero());
-        merged.asks.retain(|level| !level.size.is_zero());
-    }
-    Some(merged)
+        merged
+    };
+    let mut bids = side(|diff| &diff.bids);
+    bids.reverse();
+    let asks = side(|diff| &diff.asks);
+    Some(BookDiff { reset: reset.is_some(), bids, asks, stamps })
 }
 
-/// Leaves one level for each price, the one that came last, sorted by price from low to high.
-fn keep_last_word(levels: &mut Vec<Level>) {
-    // Reversed and sorted stably, the newest of a price stands first, where `dedup` keeps it.
-    levels.reverse();
-    levels.sort_by_key(|level| level.price);
-    levels.dedup_by_key(|level| level.price);
+/// Of each price the level that comes first, sorted by price from low to high.
+fn last_words<'a, I: Iterator<Item = &'a Level>>(newest_first: impl Fn() -> I) -> Vec<Level> {
+    let scale = newest_first().map(|level| level.price.scale()).max().unwrap_or(0);
+    let by_units = firsts(newest_first(), |price| price.units(scale));
+    // Prices too long for that are compared as they are.
+    let merged = by_units.or_else(|| firsts(newest_first(), Some));
+    merged.unwrap_or_default()
+}
+
+/// Of each price the level that comes first, by price; `None` when a price has no key.
+fn firsts<'a, K: Ord>(
+    levels: impl Iterator<Item = &'a Level>,
+    key: impl Fn(Decimal) -> Option<K>,
+) -> Option<Vec<Level>> {
+    let mut firsts = BTreeMap::new();
+    for level in levels {
+        firsts.entry(key(level.price)?).or_insert(*level);
+    }
+    Some(firsts.into_values().collect())
 }

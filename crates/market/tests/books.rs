@@ -89,6 +89,34 @@ fn any_diff() -> impl Strategy<Value = BookDiff> {
     })
 }
 
+/// Prices that are equal at other scales, or too long for 64 bits.
+fn any_price() -> impl Strategy<Value = Decimal> {
+    let written = |range: std::ops::Range<i64>, scale| {
+        range.prop_map(move |mantissa| Decimal::new(mantissa, scale).unwrap())
+    };
+    prop_oneof![
+        written(-2..3, 0),
+        written(-20..30, 1),
+        written(-200..300, 2),
+        written(1..3, 28),
+        (1..3).prop_map(|last| decimal(&format!("1234567890123456789012345.{last}"))),
+    ]
+}
+
+fn diff_of_any_prices() -> impl Strategy<Value = BookDiff> {
+    let levels = || {
+        let size = (0i64..4).prop_map(|size| Decimal::new(size, 0).unwrap());
+        let level = (any_price(), size).prop_map(|(price, size)| Level { price, size });
+        prop::collection::vec(level, 0..20)
+    };
+    (levels(), levels(), prop::bool::weighted(0.1)).prop_map(|(bids, asks, reset)| BookDiff {
+        reset,
+        bids,
+        asks,
+        ..BookDiff::default()
+    })
+}
+
 type Sides = [BTreeMap<Decimal, Decimal>; 2];
 
 fn naive(diffs: &[BookDiff]) -> Sides {
@@ -142,5 +170,30 @@ proptest! {
         merged_at_once.apply(&mut merged, 1_000).unwrap();
         prop_assert_eq!(held(&merged_at_once), held(&step_by_step));
         prop_assert_eq!(merged_at_once.checksum(), step_by_step.checksum());
+    }
+
+    #[test]
+    fn merged_is_the_last_word_on_each_price_however_it_was_written(
+        diffs in prop::collection::vec(diff_of_any_prices(), 1..20),
+    ) {
+        let mut expected = Sides::default();
+        for diff in &diffs {
+            if diff.reset {
+                expected = Sides::default();
+            }
+            for (side, levels) in expected.iter_mut().zip([&diff.bids, &diff.asks]) {
+                side.extend(levels.iter().map(|level| (level.price, level.size)));
+            }
+        }
+        let merged = merge_diffs(&diffs).unwrap();
+        prop_assert_eq!(merged.reset, diffs.iter().any(|diff| diff.reset));
+        if merged.reset {
+            expected.iter_mut().for_each(|side| side.retain(|_, size| !size.is_zero()));
+        }
+        prop_assert!(merged.bids.is_sorted_by(|a, b| a.price > b.price));
+        prop_assert!(merged.asks.is_sorted_by(|a, b| a.price < b.price));
+        let held: Sides = [&merged.bids, &merged.asks]
+            .map(|side| side.iter().map(|level| (level.price, level.size)).collect());
+        prop_assert_eq!(held, expected);
     }
 }

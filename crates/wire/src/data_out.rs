@@ -1,141 +1,134 @@
 //! Outbound `data`: each market kind as a map, prices as strings, stamps as each codec needs them.
 
-use market::{Bar, Book, BookDiff, BookSide, Decimal, Event, Level, Nanos, Quote, Stamps, Trade};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use market::{Bar, Book, BookDiff, BookSide, Decimal, Event, Level, Quote, Stamps, Trade};
 
 use crate::Payload;
+use crate::writer::Writer;
 
-/// A 64-bit number of nanoseconds: a string in JSON (JavaScript cannot hold it), an integer in
-/// MessagePack.
-pub(crate) struct Timestamp(pub(crate) Nanos);
+/// Writes the `data` of an event.
+pub(crate) fn payload(out: &mut impl Writer, payload: &Payload) {
+    match payload {
+        Payload::Json(text) => out.opaque(text),
+        Payload::Book(diff, checksum) => diff_map(out, diff, Some(*checksum)),
+        Payload::Market(Event::Book(diff)) => diff_map(out, diff, None),
+        Payload::Market(Event::Trade(trade)) => trade_map(out, trade),
+        Payload::Market(Event::Quote(quote)) => quote_map(out, quote),
+        Payload::Market(Event::Bar(bar)) => bar_map(out, bar),
+        Payload::Market(Event::Status(status)) => {
+            begin(out, 2, status.stamps);
+            out.key("state");
+            out.plain(status.state.as_str());
+            out.key("reason");
+            out.text(&status.reason);
+            end(out, status.stamps);
+        }
+    }
+}
 
-impl Serialize for Timestamp {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.serialize_str(itoa::Buffer::new().format(self.0))
+/// Writes a whole book as the `data` of a snapshot.
+pub(crate) fn book(out: &mut impl Writer, book: &Book, stamps: Stamps) {
+    begin(out, 3, stamps);
+    levels(out, "bids", book.levels(BookSide::Bid));
+    levels(out, "asks", book.levels(BookSide::Ask));
+    out.key("checksum");
+    out.number(book.checksum().into());
+    end(out, stamps);
+}
+
+fn trade_map(out: &mut impl Writer, trade: &Trade) {
+    begin(out, 4, trade.stamps);
+    decimal(out, "price", trade.price);
+    decimal(out, "size", trade.size);
+    out.key("side");
+    out.plain(trade.side.as_str());
+    out.key("trade_id");
+    out.text(&trade.trade_id);
+    end(out, trade.stamps);
+}
+
+fn quote_map(out: &mut impl Writer, quote: &Quote) {
+    begin(out, 4, quote.stamps);
+    let sides = [("bid_price", "bid_size", quote.bid), ("ask_price", "ask_size", quote.ask)];
+    for (price, size, side) in sides {
+        if let Some(side) = side {
+            decimal(out, price, side.price);
+            decimal(out, size, side.size);
         } else {
-            serializer.serialize_u64(self.0)
+            out.key(price);
+            out.null();
+            out.key(size);
+            out.null();
         }
     }
+    end(out, quote.stamps);
 }
 
-/// A decimal as a string, in every codec.
-struct Text(Decimal);
-
-impl Serialize for Text {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.with_text(|text| serializer.serialize_str(text))
-    }
+fn bar_map(out: &mut impl Writer, bar: &Bar) {
+    begin(out, 7, bar.stamps);
+    out.key("start");
+    out.stamp(bar.start);
+    decimal(out, "open", bar.open);
+    decimal(out, "high", bar.high);
+    decimal(out, "low", bar.low);
+    decimal(out, "close", bar.close);
+    decimal(out, "volume", bar.volume);
+    out.key("trades");
+    out.number(bar.trades);
+    end(out, bar.stamps);
 }
 
-impl Serialize for Payload {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Json(text) => text.serialize(serializer),
-            Self::Book(diff, checksum) => diff_map(serializer, diff, Some(*checksum)),
-            Self::Market(Event::Book(diff)) => diff_map(serializer, diff, None),
-            Self::Market(Event::Trade(trade)) => trade_map(serializer, trade),
-            Self::Market(Event::Quote(quote)) => quote_map(serializer, quote),
-            Self::Market(Event::Bar(bar)) => bar_map(serializer, bar),
-            Self::Market(Event::Status(status)) => {
-                let mut map = map_with_stamps(serializer, 2, status.stamps)?;
-                map.serialize_entry("state", status.state.as_str())?;
-                map.serialize_entry("reason", &status.reason)?;
-                end(map, status.stamps)
-            }
-        }
-    }
-}
-
-fn trade_map<S: Serializer>(serializer: S, trade: &Trade) -> Result<S::Ok, S::Error> {
-    let mut map = map_with_stamps(serializer, 4, trade.stamps)?;
-    map.serialize_entry("price", &Text(trade.price))?;
-    map.serialize_entry("size", &Text(trade.size))?;
-    map.serialize_entry("side", trade.side.as_str())?;
-    map.serialize_entry("trade_id", &trade.trade_id)?;
-    end(map, trade.stamps)
-}
-
-fn quote_map<S: Serializer>(serializer: S, quote: &Quote) -> Result<S::Ok, S::Error> {
-    let mut map = map_with_stamps(serializer, 4, quote.stamps)?;
-    map.serialize_entry("bid_price", &quote.bid.map(|side| Text(side.price)))?;
-    map.serialize_entry("bid_size", &quote.bid.map(|side| Text(side.size)))?;
-    map.serialize_entry("ask_price", &quote.ask.map(|side| Text(side.price)))?;
-    map.serialize_entry("ask_size", &quote.ask.map(|side| Text(side.size)))?;
-    end(map, quote.stamps)
-}
-
-fn bar_map<S: Serializer>(serializer: S, bar: &Bar) -> Result<S::Ok, S::Error> {
-    let mut map = map_with_stamps(serializer, 7, bar.stamps)?;
-    map.serialize_entry("start", &Timestamp(bar.start))?;
-    map.serialize_entry("open", &Text(bar.open))?;
-    map.serialize_entry("high", &Text(bar.high))?;
-    map.serialize_entry("low", &Text(bar.low))?;
-    map.serialize_entry("close", &Text(bar.close))?;
-    map.serialize_entry("volume", &Text(bar.volume))?;
-    map.serialize_entry("trades", &bar.trades)?;
-    end(map, bar.stamps)
-}
-
-fn diff_map<S: Serializer>(
-    serializer: S,
-    diff: &BookDiff,
-    checksum: Option<u32>,
-) -> Result<S::Ok, S::Error> {
+fn diff_map(out: &mut impl Writer, diff: &BookDiff, checksum: Option<u32>) {
     let entries = 2 + usize::from(diff.reset) + usize::from(checksum.is_some());
-    let mut map = map_with_stamps(serializer, entries, diff.stamps)?;
+    begin(out, entries, diff.stamps);
     if diff.reset {
-        map.serialize_entry("reset", &true)?;
+        out.key("reset");
+        out.truth();
     }
-    map.serialize_entry("bids", &Levels(diff.bids.iter()))?;
-    map.serialize_entry("asks", &Levels(diff.asks.iter()))?;
+    levels(out, "bids", diff.bids.iter());
+    levels(out, "asks", diff.asks.iter());
     if let Some(checksum) = checksum {
-        map.serialize_entry("checksum", &checksum)?;
+        out.key("checksum");
+        out.number(checksum.into());
     }
-    end(map, diff.stamps)
+    end(out, diff.stamps);
 }
 
-/// A whole book as `data` of a snapshot.
-pub(crate) struct BookData<'a> {
-    pub(crate) book: &'a Book,
-    pub(crate) stamps: Stamps,
-}
-
-impl Serialize for BookData<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = map_with_stamps(serializer, 3, self.stamps)?;
-        map.serialize_entry("bids", &Levels(self.book.levels(BookSide::Bid)))?;
-        map.serialize_entry("asks", &Levels(self.book.levels(BookSide::Ask)))?;
-        map.serialize_entry("checksum", &self.book.checksum())?;
-        end(map, self.stamps)
+fn levels<'a>(
+    out: &mut impl Writer,
+    key: &'static str,
+    levels: impl ExactSizeIterator<Item = &'a Level>,
+) {
+    out.key(key);
+    out.list(levels.len());
+    for level in levels {
+        out.element();
+        out.list(2);
+        out.element();
+        out.decimal(level.price);
+        out.element();
+        out.decimal(level.size);
+        out.end_list();
     }
+    out.end_list();
 }
 
-struct Levels<I>(I);
-
-impl<'a, I: ExactSizeIterator<Item = &'a Level> + Clone> Serialize for Levels<I> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut seq = serializer.serialize_seq(Some(self.0.len()))?;
-        for level in self.0.clone() {
-            seq.serialize_element(&(Text(level.price), Text(level.size)))?;
-        }
-        seq.end()
-    }
+#[inline]
+fn decimal(out: &mut impl Writer, key: &'static str, decimal: Decimal) {
+    out.key(key);
+    out.decimal(decimal);
 }
 
-/// Starts a map of `entries` and the stamps: the length must be known before, for MessagePack.
-fn map_with_stamps<S: Serializer>(
-    serializer: S,
-    entries: usize,
-    stamps: Stamps,
-) -> Result<S::SerializeMap, S::Error> {
-    serializer.serialize_map(Some(entries + 1 + usize::from(stamps.event.is_some())))
+/// Starts a map of `entries` and the stamps.
+fn begin(out: &mut impl Writer, entries: usize, stamps: Stamps) {
+    out.map(entries + 1 + usize::from(stamps.event.is_some()));
 }
 
-fn end<M: SerializeMap>(mut map: M, stamps: Stamps) -> Result<M::Ok, M::Error> {
+fn end(out: &mut impl Writer, stamps: Stamps) {
     if let Some(event) = stamps.event {
-        map.serialize_entry("ts_event", &Timestamp(event))?;
+        out.key("ts_event");
+        out.stamp(event);
     }
-    map.serialize_entry("ts_recv", &Timestamp(stamps.received))?;
-    map.end()
+    out.key("ts_recv");
+    out.stamp(stamps.received);
+    out.end_map();
 }

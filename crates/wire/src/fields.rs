@@ -82,11 +82,11 @@ impl<'a> Fields<'a> {
     pub(crate) fn publication(&self, text: &'a str) -> Result<(&'a str, Data<'a>), BadCommand> {
         let topic = self.given("topic").and_then(ValueIntoString::into_string);
         let topic = topic.ok_or_else(|| self.bad("publish needs \"topic\", a string"))?;
-        let value = self.object.get("data");
-        match value.zip(json::member(text, "data")) {
-            Some((value, text)) => Ok((topic, Data { text, value })),
-            None => Err(self.bad("publish needs \"data\"")),
-        }
+        let mut members = self.object.iter().enumerate();
+        let data = members.find(|(_, (key, _))| *key == "data").and_then(|(index, (_, value))| {
+            Some(Data { text: json::member(text, index, self.object.len())?, value })
+        });
+        data.map(|data| (topic, data)).ok_or_else(|| self.bad("publish needs \"data\""))
     }
 
     fn topics(&self, topics_max: usize) -> Result<Vec<Box<str>>, BadCommand> {

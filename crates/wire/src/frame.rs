@@ -11,35 +11,30 @@ pub(crate) enum Opcode {
 }
 
 const FIN: u8 = 0x80;
-/// The longest header without a mask: two bytes and a 64-bit length.
-const HEADER_MAX: usize = 10;
+/// Two bytes and a 16-bit length: the header of most messages, for which room is left at first.
+const HEADER_USUAL: usize = 4;
 
 /// Appends one whole frame whose payload is what `write` appends.
 pub(crate) fn append(buffer: &mut Vec<u8>, opcode: Opcode, write: impl FnOnce(&mut Vec<u8>)) {
     let start = buffer.len();
-    buffer.extend_from_slice(&[0; HEADER_MAX]);
+    buffer.extend_from_slice(&[FIN | opcode as u8, 0, 0, 0]);
     write(buffer);
-    let length = buffer.len() - start - HEADER_MAX;
-    let mut header = [0u8; HEADER_MAX];
-    header[0] = FIN | opcode as u8;
-    let header_length = match length {
+    let (second, after) = (start + 1, start + HEADER_USUAL);
+    let length = buffer.len() - after;
+    match length {
         0..=125 => {
-            header[1] = length as u8;
-            2
+            buffer[second] = length as u8;
+            buffer.drain(second + 1..after);
         }
         126..=0xFFFF => {
-            header[1] = 126;
-            header[2..4].copy_from_slice(&(length as u16).to_be_bytes());
-            4
+            buffer[second] = 126;
+            buffer[second + 1..after].copy_from_slice(&(length as u16).to_be_bytes());
         }
         _ => {
-            header[1] = 127;
-            header[2..10].copy_from_slice(&(length as u64).to_be_bytes());
-            10
+            buffer[second] = 127;
+            buffer.splice(second + 1..after, (length as u64).to_be_bytes());
         }
-    };
-    buffer[start..start + header_length].copy_from_slice(&header[..header_length]);
-    buffer.drain(start + header_length..start + HEADER_MAX);
+    }
 }
 
 /// Appends a text message; `text` must be UTF-8.

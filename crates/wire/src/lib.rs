@@ -21,6 +21,7 @@ pub mod message;
 mod msgpack;
 pub mod payload;
 pub mod rejection;
+mod writer;
 
 pub use codec::Codec;
 pub use command::{Command, CommandReader};

@@ -3,16 +3,14 @@
 //! A frame from the server is not masked, so one encoding of a message serves every socket of
 //! its codec.
 
-use std::io::{self, Write};
-
 use market::{Book, Nanos, Stamps};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::command::Id;
-use crate::data_out::{BookData, Timestamp};
 use crate::frame::{self, Opcode};
 use crate::rejection::Rejection;
-use crate::{Codec, Payload};
+use crate::writer::{Json, MessagePack, Writer};
+use crate::{Codec, Payload, data_out};
 
 /// What stands before the data of an event.
 #[derive(Debug, Clone, Copy)]
@@ -102,27 +100,10 @@ pub enum Subscribed<'a> {
     },
 }
 
+/// What is rare enough to be written through serde; events and snapshots are written by hand.
 #[derive(Serialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
 enum Message<'a> {
-    Event {
-        topic: &'a str,
-        seq: u64,
-        ts: Timestamp,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        from: Option<u64>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        merged: Option<u64>,
-        data: DataOut<'a>,
-    },
-    Snapshot {
-        topic: &'a str,
-        #[serde(serialize_with = "as_text")]
-        epoch: u64,
-        seq: u64,
-        ts: Timestamp,
-        data: DataOut<'a>,
-    },
     Gap {
         topic: &'a str,
         from: u64,
@@ -151,7 +132,8 @@ enum Message<'a> {
     Pong {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<&'a Id>,
-        ts: Timestamp,
+        #[serde(serialize_with = "as_stamp")]
+        ts: Nanos,
     },
     Error {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,13 +141,6 @@ enum Message<'a> {
         code: &'static str,
         message: &'a str,
     },
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum DataOut<'a> {
-    Payload(&'a Payload),
-    Book(BookData<'a>),
 }
 
 #[derive(Serialize)]
@@ -185,16 +160,24 @@ enum SubscribedOut<'a> {
     },
 }
 
+/// A 64-bit number of nanoseconds: a string in JSON (JavaScript cannot hold it), an integer in
+/// MessagePack.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
-fn as_text<S: serde::Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+fn as_stamp<S: Serializer>(stamp: &Nanos, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        serializer.collect_str(stamp)
+    } else {
+        serializer.serialize_u64(*stamp)
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn as_text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
 }
 
 #[expect(clippy::ref_option, reason = "serde passes fields by reference")]
-fn as_optional_text<S: serde::Serializer>(
-    number: &Option<u64>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn as_optional_text<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
     match number {
         Some(number) => serializer.collect_str(number),
         None => serializer.serialize_none(),
@@ -215,49 +198,39 @@ fn append(codec: Codec, buffer: &mut Vec<u8>, message: &Message<'_>) {
 
 /// Appends an event, plain or merged.
 pub fn append_event(codec: Codec, buffer: &mut Vec<u8>, head: EventHead<'_>, payload: &Payload) {
-    let merged = head.seq - head.from + 1;
-    if let (Codec::Json, Payload::Json(text)) = (codec, payload) {
-        let EventHead { topic, seq, from, published } = head;
-        append_opaque(buffer, "event", topic, text.as_str(), |out| {
-            write!(out, ",\"seq\":{seq},\"ts\":\"{published}\"")?;
-            if merged > 1 {
-                write!(out, ",\"from\":{from},\"merged\":{merged}")?;
-            }
-            Ok(())
-        });
-        return;
+    match codec {
+        Codec::Json => {
+            frame::append(buffer, Opcode::Text, |out| event(&mut Json(out), head, payload));
+        }
+        Codec::MessagePack => {
+            frame::append(buffer, Opcode::Binary, |out| {
+                event(&mut MessagePack(out), head, payload);
+            });
+        }
     }
-    let message = Message::Event {
-        topic: head.topic,
-        seq: head.seq,
-        ts: Timestamp(head.published),
-        from: (merged > 1).then_some(head.from),
-        merged: (merged > 1).then_some(merged),
-        data: DataOut::Payload(payload),
-    };
-    append(codec, buffer, &message);
 }
 
-/// Opaque text goes out as it came in, digit for digit; a serializer would have to parse it first.
-fn append_opaque(
-    buffer: &mut Vec<u8>,
-    op: &str,
-    topic: &str,
-    data: &str,
-    fields: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
-) {
-    frame::append(buffer, Opcode::Text, |out| {
-        let write = || -> io::Result<()> {
-            write!(out, "{{\"op\":\"{op}\",\"topic\":")?;
-            serde_json::to_writer(&mut *out, topic)?;
-            fields(out)?;
-            out.extend_from_slice(b",\"data\":");
-            out.extend_from_slice(data.as_bytes());
-            out.push(b'}');
-            Ok(())
-        };
-        write().expect("a Vec takes every byte");
-    });
+fn event(out: &mut impl Writer, head: EventHead<'_>, payload: &Payload) {
+    let EventHead { topic, seq, from, published } = head;
+    let merged = seq - from + 1;
+    out.map(if merged > 1 { 7 } else { 5 });
+    out.key("op");
+    out.plain("event");
+    out.key("topic");
+    out.text(topic);
+    out.key("seq");
+    out.number(seq);
+    out.key("ts");
+    out.stamp(published);
+    if merged > 1 {
+        out.key("from");
+        out.number(from);
+        out.key("merged");
+        out.number(merged);
+    }
+    out.key("data");
+    data_out::payload(out, payload);
+    out.end_map();
 }
 
 /// Appends a snapshot whose state is that of the latest event.
@@ -267,14 +240,14 @@ pub fn append_snapshot(
     head: SnapshotHead<'_>,
     payload: &Payload,
 ) {
-    if let (Codec::Json, Payload::Json(text)) = (codec, payload) {
-        let SnapshotHead { topic, epoch, seq, published } = head;
-        append_opaque(buffer, "snapshot", topic, text.as_str(), |out| {
-            write!(out, ",\"epoch\":\"{epoch}\",\"seq\":{seq},\"ts\":\"{published}\"")
-        });
-        return;
+    match codec {
+        Codec::Json => frame::append(buffer, Opcode::Text, |out| {
+            snapshot(&mut Json(out), head, |out| data_out::payload(out, payload));
+        }),
+        Codec::MessagePack => frame::append(buffer, Opcode::Binary, |out| {
+            snapshot(&mut MessagePack(out), head, |out| data_out::payload(out, payload));
+        }),
     }
-    snapshot(codec, buffer, head, DataOut::Payload(payload));
 }
 
 /// Appends a snapshot of a whole book; `stamps` are those of the last diff applied.
@@ -285,18 +258,32 @@ pub fn append_book_snapshot(
     book: &Book,
     stamps: Stamps,
 ) {
-    snapshot(codec, buffer, head, DataOut::Book(BookData { book, stamps }));
+    match codec {
+        Codec::Json => frame::append(buffer, Opcode::Text, |out| {
+            snapshot(&mut Json(out), head, |out| data_out::book(out, book, stamps));
+        }),
+        Codec::MessagePack => frame::append(buffer, Opcode::Binary, |out| {
+            snapshot(&mut MessagePack(out), head, |out| data_out::book(out, book, stamps));
+        }),
+    }
 }
 
-fn snapshot(codec: Codec, buffer: &mut Vec<u8>, head: SnapshotHead<'_>, data: DataOut<'_>) {
-    let message = Message::Snapshot {
-        topic: head.topic,
-        epoch: head.epoch,
-        seq: head.seq,
-        ts: Timestamp(head.published),
-        data,
-    };
-    append(codec, buffer, &message);
+fn snapshot<W: Writer>(out: &mut W, head: SnapshotHead<'_>, data: impl FnOnce(&mut W)) {
+    let SnapshotHead { topic, epoch, seq, published } = head;
+    out.map(6);
+    out.key("op");
+    out.plain("snapshot");
+    out.key("topic");
+    out.text(topic);
+    out.key("epoch");
+    out.number_as_text(epoch);
+    out.key("seq");
+    out.number(seq);
+    out.key("ts");
+    out.stamp(published);
+    out.key("data");
+    data(out);
+    out.end_map();
 }
 
 /// Appends a gap.
@@ -348,7 +335,7 @@ pub fn append_published(
 
 /// Appends the answer to a ping command.
 pub fn append_pong(codec: Codec, buffer: &mut Vec<u8>, id: Option<&Id>, now: Nanos) {
-    append(codec, buffer, &Message::Pong { id, ts: Timestamp(now) });
+    append(codec, buffer, &Message::Pong { id, ts: now });
 }
 
 /// Appends a refusal.

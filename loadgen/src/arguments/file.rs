@@ -36,7 +36,7 @@ impl RunArguments {
             url, subscribers, topics_per_subscriber, wildcard_percent, codec, msgpack_percent,
             max_rate, max_rate_percent, on_slow, slow_percent, trickle_percent, trickle_bytes,
             resume_percent, resume_every, storm_percent, storm_at, topics, zipf, rate, rate_to,
-            burst, rhythm, data, payload, kinds, depth, seed, verify_every, prefix, publishers,
+            burst, rhythm, recording, data, payload, kinds, depth, seed, verify_every, prefix, publishers,
             seconds, warmup, threads, server_pid, json, report, connect_timeout, drain,
         ))
     }

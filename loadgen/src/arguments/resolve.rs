@@ -9,6 +9,7 @@ use client::Codec;
 use super::{DataKind, Rhythm, RunArguments};
 use crate::plan::crew::crew;
 use crate::plan::{Plan, Schedule, Shares, Target, zipf};
+use crate::recorded::Recorded;
 use crate::ticks::{Length, Script, TickKind, TickOptions};
 
 /// Where to, when nothing is said.
@@ -32,8 +33,11 @@ impl RunArguments {
         let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         let whole = !prefix.is_empty() && prefix.bytes().all(letter);
         ensure!(whole, "--prefix: one segment of letters, digits, - and _");
+        self.check_rhythm()?;
+        let recorded = self.recorded()?.map(Arc::new);
+        let played = recorded.as_ref().map_or(50.0, |recorded| recorded.shown.rate);
         let schedule = Schedule {
-            rate: self.rate.unwrap_or(50.0),
+            rate: self.rate.unwrap_or(played),
             rate_to: self.rate_to,
             burst: self.burst.unwrap_or(1),
             warmup: self.warmup.unwrap_or(2.0),
@@ -46,7 +50,9 @@ impl RunArguments {
         self.check_combinations(ticks, topics, kinds.len())?;
         let run = run_name();
         let prefix = if ticks { format!("{prefix}{run}") } else { format!("{prefix}.{run}.") };
-        let script = self.script(&schedule, ticks, topics, kinds, &prefix)?.map(Arc::new);
+        let script = self
+            .script(&schedule, recorded.as_deref(), ticks, topics, kinds, &prefix)?
+            .map(Arc::new);
         let names = match &script {
             Some(script) if ticks => script.topics.clone(),
             _ => (0..topics).map(|topic| format!("{prefix}{topic}")).collect(),
@@ -67,6 +73,7 @@ impl RunArguments {
             names: names.into(),
             schedule,
             script,
+            recorded,
             ticks,
             own_rhythm: self.rhythm == Some(Rhythm::Sim),
             popularity: zipf(topics, self.zipf.unwrap_or(0.0)),
@@ -110,10 +117,6 @@ impl RunArguments {
             "--zipf: ticks and the rhythm sim bring their own popularity of topics"
         );
         ensure!(
-            !sim || (self.rate_to.is_none() && self.burst.is_none_or(|burst| burst == 1)),
-            "--rhythm sim has its own bursts: without --rate-to and --burst"
-        );
-        ensure!(
             self.max_rate_percent.is_none() || self.max_rate.is_some(),
             "--max-rate-percent: of which --max-rate?"
         );
@@ -125,9 +128,43 @@ impl RunArguments {
         Ok(())
     }
 
+    /// Says what a rhythm does not go with.
+    fn check_rhythm(&self) -> anyhow::Result<()> {
+        let name = match self.rhythm {
+            Some(Rhythm::Sim) => "sim",
+            Some(Rhythm::Recorded) => "recorded",
+            Some(Rhythm::Steady) | None => "",
+        };
+        ensure!(
+            name.is_empty()
+                || (self.rate_to.is_none() && self.burst.is_none_or(|burst| burst == 1)),
+            "--rhythm {name} has its own bursts: without --rate-to and --burst"
+        );
+        ensure!(
+            self.recording.is_none() || name == "recorded",
+            "--recording is for --rhythm recorded"
+        );
+        ensure!(
+            self.recording.is_some() || name != "recorded",
+            "--rhythm recorded: of which --recording?"
+        );
+        let rate = self.rate.unwrap_or(1.0);
+        ensure!(
+            rate > 0.0 && rate.is_finite(),
+            "--rate: above 0 and at most 1000000 events a second"
+        );
+        Ok(())
+    }
+
+    /// The rhythm of a session, where one is asked for.
+    fn recorded(&self) -> anyhow::Result<Option<Recorded>> {
+        self.recording.as_deref().map(|path| Recorded::read(path, self.rate)).transpose()
+    }
+
     fn script(
         &self,
         schedule: &Schedule,
+        recorded: Option<&Recorded>,
         ticks: bool,
         topics: usize,
         kinds: Vec<TickKind>,
@@ -148,7 +185,8 @@ impl RunArguments {
         let length = if sim {
             Length::Nanoseconds(schedule.measured().end)
         } else {
-            Length::Events(schedule.events())
+            let span = schedule.measured().end;
+            Length::Events(recorded.map_or(schedule.events(), |recorded| recorded.events(span)))
         };
         Script::play(&options, length).map(Some)
     }

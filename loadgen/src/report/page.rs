@@ -32,7 +32,11 @@ pub fn page(report: &Report, assertions: &[Outcome]) -> String {
         latency(report),
         over_time(report),
         hops(report),
-        format!("<h2>Accounting</h2>\n<div class=\"meaning\">{}</div>\n", tables::books(report)),
+        format!(
+            "<h2>Accounting</h2>\n<div class=\"meaning\">{}</div>\n{}",
+            tables::books(report),
+            tables::detailed_books(report)
+        ),
         format!("<h2>Figures</h2>\n<div class=\"newspaper\">{}</div>\n", tables::figures(report)),
         surroundings(report),
         details(report),
@@ -164,13 +168,19 @@ fn hops(report: &Report) -> String {
     }
     let part =
         |hop: &Hop| Part { name: hop.name.clone(), value: hop.mean, written: time(hop.mean) };
-    let parts: Vec<_> = hops.iter().map(part).collect();
+    // A part below 0 cannot be drawn: then the two that the server's account splits are one.
+    let below = hops.iter().any(|hop| hop.mean < 0.0);
+    let (drawn, whole) = match &report.published_to_arrived {
+        Some(whole) if below => (hops.len().saturating_sub(2), Some(whole)),
+        _ => (hops.len(), None),
+    };
+    let parts: Vec<_> = hops[..drawn].iter().chain(whole).map(part).collect();
     let mut rows: Vec<_> = hops
         .iter()
         .enumerate()
         .map(|(index, hop)| {
             let name = format!("{}. {}", index + 1, hop.name);
-            vec![name, time(hop.mean), nanoseconds(hop.p50), nanoseconds(hop.p99)]
+            vec![name, time(hop.mean), hop.p50.to_string(), hop.p99.to_string()]
         })
         .collect();
     let whole = hops.iter().map(|hop| hop.mean).sum();
@@ -183,10 +193,32 @@ fn hops(report: &Report) -> String {
             String::new(),
         ]);
     }
+    let mut notes = String::new();
+    if let (Some(written), Some(together)) = (&report.written, &report.published_to_arrived) {
+        let count = hops.len();
+        rows.push(vec![
+            format!("{} + {count}. {}", count - 1, together.name),
+            time(together.mean),
+            together.p50.to_string(),
+            together.p99.to_string(),
+        ]);
+        notes.push_str(&format!(
+            "<p class=\"quiet-text\">When it had written is the server's own account of {} events \
+             (once for each of its threads): to the end of the turn, percentiles as bounds of \
+             buckets. From written to arrived is what is left of the mean.</p>\n",
+            tables::grouped(written.count)
+        ));
+    }
+    if below {
+        notes.push_str(
+            "<p class=\"quiet-text\">Below 0: the average subscriber had an event before the turn \
+             that wrote it to all of them had ended.</p>\n",
+        );
+    }
     format!(
         "<h2>Where the time goes</h2>\n<div class=\"charts beside\"><figure><figcaption><h3>An event's way, \
          on average</h3><p>The numbers are those of the table.</p></figcaption>\n{}\n</figure>\
-         <div>{}</div></div>\n",
+         <div>{}{notes}</div></div>\n",
         bar::svg("hops", "An event's way in parts", &parts),
         tables::table("Hops", &["", "mean", "p50", "p99"], &rows)
     )

@@ -1,7 +1,9 @@
 //! The table that ends a run on the terminal.
 
 use crate::accounting::Totals;
+use crate::books::RoleBooks;
 use crate::plan::Schedule;
+use crate::recorded::RecordedShown;
 use crate::report::timeline::ALL;
 use crate::report::{CpuShown, LatencyShown, PlanShown, PublisherShown, Report};
 use crate::units::{bytes, nanoseconds, whole_bytes};
@@ -27,6 +29,9 @@ impl Report {
             ),
         );
         row("books", self.books());
+        for line in self.books_by_role() {
+            row("", line);
+        }
         for (name, text) in self.findings() {
             row(name, text);
         }
@@ -40,6 +45,8 @@ impl Report {
         let PlanShown { target, subscribers, stalled, topics, topics_per_subscriber, .. } =
             &self.plan;
         let Schedule { rate, burst, .. } = self.plan.schedule;
+        // What a recording had is seldom a round number.
+        let rate = (rate * 1e3).round() / 1e3;
         let mut plan = format!(
             "{target}: {subscribers} subscribers × {topics_per_subscriber} of {topics} topics, \
              {rate} events/s",
@@ -52,6 +59,12 @@ impl Report {
         }
         if self.plan.own_rhythm {
             plan = format!("{plan} in an exchange's rhythm");
+        }
+        if let Some(RecordedShown { name, speed, messages, seconds, .. }) = &self.plan.recorded {
+            plan = format!(
+                "{plan} in the rhythm of {name} ({messages} messages in {seconds:.1} s, {speed:.3} \
+                 × as fast)"
+            );
         }
         if *stalled > 0 {
             plan = format!("{plan}, {stalled} never read");
@@ -117,13 +130,28 @@ impl Report {
         }
     }
 
+    /// A line for each role, where there are several.
+    fn books_by_role(&self) -> Vec<String> {
+        let roles = &self.books.roles;
+        let line = |(name, role): (&String, &RoleBooks)| {
+            let Totals { expected, received, merged, announced, lost, never_read, .. } =
+                role.totals;
+            format!(
+                "{name:<9} expected {expected} = received {received} + merged {merged} + announced \
+                 {announced} + lost {lost} + never read {never_read}"
+            )
+        };
+        if roles.len() > 1 { roles.iter().map(line).collect() } else { Vec::new() }
+    }
+
     fn rest_of_table(&self, row: &mut impl FnMut(&str, String)) {
-        let PublisherShown { planned, published, refused, lag_p50, lag_p99, problem } =
-            &self.publisher;
+        let PublisherShown { planned, published, refused, problem, .. } = &self.publisher;
+        let PublisherShown { lag_p50, lag_p99, send_p50, send_p99, .. } = self.publisher;
+        let [lag_p50, lag_p99, send_p50, send_p99] =
+            [lag_p50, lag_p99, send_p50, send_p99].map(nanoseconds);
         let mut publisher = format!(
-            "{published} of {planned} events, lag p50 {} p99 {}",
-            nanoseconds(*lag_p50),
-            nanoseconds(*lag_p99)
+            "{published} of {planned} events, lag p50 {lag_p50} p99 {lag_p99}, to send p50 {send_p50} \
+             p99 {send_p99}"
         );
         if *refused > 0 {
             publisher = format!("{publisher}, {refused} refused");

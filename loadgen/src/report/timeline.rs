@@ -5,13 +5,16 @@
 //! form, so that a long run needs no memory for them). At the end it fills the other fields of
 //! [`Recording`], each of which may stay empty: the page then leaves that chart out.
 
+use std::fmt::{Display, Formatter};
 use std::time::{Duration, SystemTime};
 
+use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use crate::report::LatencyShown;
 use crate::report::histograms::IntervalLog;
 use crate::shared::Latencies;
+use crate::units::nanoseconds;
 
 /// What all subscribers together are called, as a series and as a tag in the log.
 pub const ALL: &str = "all";
@@ -34,6 +37,8 @@ pub struct Sample {
     pub measured: bool,
     /// Of all subscribers, in this interval alone; its count is 0 when nothing came.
     pub latency: LatencyShown,
+    /// Of the healthy ones alone, where there are others that read.
+    pub healthy: Option<LatencyShown>,
     /// Events delivered in it.
     pub delivered: u64,
     /// Bytes received in it, framing included.
@@ -44,7 +49,7 @@ pub struct Sample {
     pub server_resident: Option<u64>,
     /// The busiest thread of this program.
     pub busiest_percent: f64,
-    /// The latest that an event got to the kernel, in nanoseconds after it was due.
+    /// The latest that an event was handed to the kernel, in nanoseconds after it was due.
     pub publisher_lag: Option<u64>,
     /// What the host took away, in percent of all processors.
     pub steal_percent: Option<f64>,
@@ -77,12 +82,53 @@ pub struct Series {
 pub struct Hop {
     /// From where to where.
     pub name: String,
-    /// Nanoseconds on average.
+    /// Nanoseconds on average; below 0 where most events were there before the hop had ended.
     pub mean: f64,
-    /// The median, in nanoseconds.
-    pub p50: u64,
-    /// The 99th percentile, in nanoseconds.
-    pub p99: u64,
+    /// The median.
+    pub p50: Quantile,
+    /// The 99th percentile.
+    pub p99: Quantile,
+}
+
+/// A percentile in nanoseconds, as well as it is known. In JSON a number, `{"at_most": …}`,
+/// `{"above": …}` or null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantile {
+    /// It is this.
+    Exact(u64),
+    /// It is in a bucket that ends here.
+    AtMost(u64),
+    /// It is beyond the last bucket, which ends here.
+    Above(u64),
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Display for Quantile {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::Exact(value) => f.write_str(&nanoseconds(value)),
+            Self::AtMost(bound) => write!(f, "≤ {}", nanoseconds(bound)),
+            Self::Above(bound) => write!(f, "> {}", nanoseconds(bound)),
+            Self::Unknown => f.write_str("–"),
+        }
+    }
+}
+
+impl Serialize for Quantile {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let bound = |serializer: S, name, bound| {
+            let mut map = serializer.serialize_map(Some(1))?;
+            map.serialize_entry(name, &bound)?;
+            map.end()
+        };
+        match *self {
+            Self::Exact(value) => serializer.serialize_u64(value),
+            Self::AtMost(value) => bound(serializer, "at_most", value),
+            Self::Above(value) => bound(serializer, "above", value),
+            Self::Unknown => serializer.serialize_none(),
+        }
+    }
 }
 
 /// Everything that a run recorded for its report.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Edge;
-use crate::accounting::Totals;
+use crate::books::Books;
 use crate::hops::Hops;
 use crate::plan::{Plan, Role};
 use crate::report::environment::Environment;
@@ -12,6 +12,7 @@ use crate::report::{LatencyShown, PlanShown, PublisherShown, Report};
 use crate::shared::{Latencies, latencies};
 use crate::spread::Spread;
 use crate::ticks::verify::Verified;
+use crate::written::Written;
 use crate::{publisher, subscribers};
 
 /// Sums over the threads of subscribers.
@@ -23,7 +24,7 @@ struct Sums {
     connect: Latencies,
     resume: Latencies,
     reconnects: (u64, u64),
-    totals: Totals,
+    books: Books,
     verified: Verified,
     ended: BTreeMap<String, usize>,
 }
@@ -38,7 +39,7 @@ impl Sums {
             connect: latencies(),
             resume: latencies(),
             reconnects: (0, 0),
-            totals: Totals::default(),
+            books: Books::new(plan.topics),
             verified: Verified::default(),
             ended: BTreeMap::new(),
         };
@@ -53,7 +54,7 @@ impl Sums {
             add(&mut sums.resume, &outcome.resume);
             sums.reconnects.0 += outcome.reconnects.0;
             sums.reconnects.1 += outcome.reconnects.1;
-            sums.totals.add(&outcome.totals);
+            sums.books.add(&outcome.books);
             sums.verified.add(&outcome.verified);
             super::merge(&mut sums.ended, outcome.ended.clone());
         }
@@ -81,12 +82,17 @@ pub(super) fn report(
     plan: &Plan,
     (first, last): (&Edge, &Edge),
     mut recording: Recording,
+    written: Option<&Written>,
     published: &[publisher::Outcome],
     outcomes: &[subscribers::Outcome],
 ) -> Report {
     let sums = Sums::of(plan, outcomes);
     let mut lag = latencies();
-    published.iter().for_each(|outcome| add(&mut lag, &outcome.lag));
+    let mut send = latencies();
+    for outcome in published {
+        add(&mut lag, &outcome.lag);
+        add(&mut send, &outcome.send);
+    }
     let seconds = last.at.duration_since(first.at).as_secs_f64();
     let delivered = last.reading.delivered - first.reading.delivered;
     let idle = first.reading.idle.iter().zip(&last.reading.idle);
@@ -101,8 +107,10 @@ pub(super) fn report(
         latency: LatencyShown::from(&sums.all),
         groups: groups.map(|(role, group)| (role.name().into(), group.into())).collect(),
         spread: LatencyShown::from(&spread),
-        hops: sums.hops.ledger(),
-        hop_sum: sums.hops.sum(&sums.groups[Role::Healthy as usize]),
+        hops: sums.hops.ledger(written),
+        hop_sum: sums.hops.sum(&sums.groups[Role::Healthy as usize], written),
+        published_to_arrived: sums.hops.published_to_arrived(),
+        written: written.map(Written::shown),
         connect: LatencyShown::from(&sums.connect),
         resume: LatencyShown::from(&sums.resume),
         reconnects: sums.reconnects.0,
@@ -111,7 +119,8 @@ pub(super) fn report(
         delivered,
         delivered_per_second: super::per_second(delivered, seconds),
         bytes_per_second: super::per_second(last.reading.bytes - first.reading.bytes, seconds),
-        totals: sums.totals,
+        totals: sums.books.of_readers(),
+        books: sums.books.shown(plan),
         publisher: PublisherShown {
             planned: plan.events(),
             published: published.iter().flat_map(|outcome| &outcome.published).sum(),
@@ -119,6 +128,8 @@ pub(super) fn report(
             problem: published.iter().find_map(|outcome| outcome.problem.clone()),
             lag_p50: lag.value_at_quantile(0.5),
             lag_p99: lag.value_at_quantile(0.99),
+            send_p50: send.value_at_quantile(0.5),
+            send_p99: send.value_at_quantile(0.99),
         },
         server: None,
         busy_percent: busy.map(|busy| busy.clamp(0.0, 100.0)).collect(),

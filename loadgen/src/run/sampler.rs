@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crate::plan::{Plan, Role};
 use crate::report::LatencyShown;
 use crate::report::timeline::{ALL, Recording, Sample};
-use crate::shared::{Reading, Shared};
+use crate::shared::{Reading, Shared, latencies};
 use crate::system::{Cpu, Host, Process};
 
 /// Takes a sample at the end of each interval.
@@ -15,6 +16,8 @@ pub(super) struct Sampler {
     server: Option<Process>,
     start: u64,
     interval: u64,
+    /// The roles that read.
+    roles: Vec<Role>,
     last: Look,
 }
 
@@ -36,11 +39,13 @@ impl Look {
 impl Sampler {
     /// For a run of `length` whose first event is due at `start`, with the time `now`.
     pub(super) fn new(
+        plan: &Plan,
         shared: &Shared,
         server: Option<Process>,
         (now, start): (u64, u64),
         length: Duration,
     ) -> Self {
+        let reads = |role: &Role| *role != Role::Stalled && plan.count(*role) > 0;
         let ahead = Duration::from_nanos(start.saturating_sub(now));
         Self {
             recording: Recording {
@@ -50,6 +55,7 @@ impl Sampler {
             server,
             start,
             interval: crate::clock::nanoseconds(Recording::interval(length)),
+            roles: Role::ALL.into_iter().filter(reads).collect(),
             last: Look::now(now, shared, server),
         }
     }
@@ -60,7 +66,13 @@ impl Sampler {
             return None;
         }
         let look = Look::now(now, shared, self.server);
-        let latencies = shared.take_recent();
+        let by_role = shared.take_recent();
+        let mut all = latencies();
+        for part in by_role.iter().filter(|part| !part.is_empty()) {
+            all.add(part).expect("all histograms of a run have the same bounds");
+        }
+        let healthy = &by_role[Role::Healthy as usize];
+        let others = self.roles.iter().any(|role| *role != Role::Healthy);
         // Before the first event there was nothing to deliver.
         let length = Duration::from_nanos(now - self.last.at.max(self.start));
         let watched = Duration::from_nanos(now - self.last.at);
@@ -71,7 +83,8 @@ impl Sampler {
             elapsed: Duration::from_nanos(now.saturating_sub(self.start)),
             length,
             measured,
-            latency: LatencyShown::from(&latencies),
+            latency: LatencyShown::from(&all),
+            healthy: others.then(|| LatencyShown::from(healthy)),
             delivered: look.reading.delivered - self.last.reading.delivered,
             bytes: look.reading.bytes - self.last.reading.bytes,
             server_cpu_percent: look
@@ -87,7 +100,9 @@ impl Sampler {
                 .map(|(after, before)| after.steal_percent_since(before)),
         };
         self.last = look;
-        self.recording.push(sample, &[(ALL, &latencies)]);
+        let mut tagged = vec![(ALL, &all)];
+        tagged.extend(self.roles.iter().map(|role| (role.name(), &by_role[*role as usize])));
+        self.recording.push(sample, &tagged);
         self.recording.timeline.samples.last()
     }
 }

@@ -21,8 +21,8 @@ pub struct Context<'p> {
     msgpack: Scanner,
     /// Latencies of the measurement, by role.
     pub groups: Vec<Latencies>,
-    /// Those since they were last shown.
-    pub interval: Latencies,
+    /// Those since they were last shown, by role.
+    pub interval: Vec<Latencies>,
     /// Where the time went.
     pub hops: Hops,
     /// First and last arrivals of each event, at healthy subscribers without a `max_rate`.
@@ -37,8 +37,8 @@ pub struct Context<'p> {
     pub delivered: u64,
     /// Bytes received.
     pub bytes: u64,
-    /// Messages about topics that were not asked for.
-    pub unasked: u64,
+    /// Messages about topics that were not asked for, by role.
+    pub unasked: [u64; Role::ALL.len()],
     /// The server's epoch, once it has named one.
     pub epoch: Option<String>,
     pub(super) buffer: Vec<u8>,
@@ -54,7 +54,7 @@ impl<'p> Context<'p> {
             json: Scanner::new(Codec::Json, topics.clone()),
             msgpack: Scanner::new(Codec::MessagePack, topics),
             groups: Role::ALL.iter().map(|_| latencies()).collect(),
-            interval: latencies(),
+            interval: Role::ALL.iter().map(|_| latencies()).collect(),
             hops: Hops::default(),
             spread: Spread::new(plan),
             connect: latencies(),
@@ -62,7 +62,7 @@ impl<'p> Context<'p> {
             measured: (u64::MAX, u64::MAX),
             delivered: 0,
             bytes: 0,
-            unasked: 0,
+            unasked: Default::default(),
             epoch: None,
             buffer: vec![0; READ_BUFFER],
         }
@@ -83,7 +83,7 @@ impl<'p> Context<'p> {
         }
         let latency = arrived.saturating_sub(seen.due);
         self.groups[role as usize].saturating_record(latency);
-        self.interval.saturating_record(latency);
+        self.interval[role as usize].saturating_record(latency);
         if role == Role::Healthy {
             self.hops.arrived(seen, arrived, latency);
             if !limited && seen.from == seen.seq {

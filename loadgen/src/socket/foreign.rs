@@ -81,7 +81,7 @@ impl Socket {
         context.delivered += 1;
         let protocol::stamp::Stamp { topic, seq, due } = stamp;
         let Some(slot) = self.subset.slot_of(topic) else {
-            context.unasked += 1;
+            context.unasked[self.member.role as usize] += 1;
             return;
         };
         self.sequences[slot].event(seq, seq);

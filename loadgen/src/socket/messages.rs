@@ -7,7 +7,7 @@ use client::{
 };
 
 use super::{Context, Returning, Socket, Stage};
-use crate::accounting::Totals;
+use crate::books::Books;
 use crate::frames;
 use crate::plan::Plan;
 use crate::scan::Seen;
@@ -25,7 +25,7 @@ impl Socket {
             return self.reply(payload, context, arrived);
         };
         let Some(slot) = self.subset.slot_of(seen.topic) else {
-            context.unasked += 1;
+            context.unasked[self.member.role as usize] += 1;
             return Ok(());
         };
         self.sequences[slot].event(seen.from, seen.seq);
@@ -75,7 +75,7 @@ impl Socket {
                 }
             }
             Message::Gap(gap) => self.gap(&gap, context),
-            Message::Event(_) => context.unasked += 1,
+            Message::Event(_) => context.unasked[self.member.role as usize] += 1,
             Message::Error(error) => return Err(format!("the server refused: {error}")),
             _ => {}
         }
@@ -172,9 +172,9 @@ impl Socket {
     }
 
     /// Closes its books.
-    pub fn close_books(&self, published: &[u64], totals: &mut Totals) {
-        for (sequence, start, last) in self.ends(published) {
-            totals.close(*sequence, start, last);
+    pub fn close_books(&self, published: &[u64], books: &mut Books) {
+        for (topic, (sequence, start, last)) in self.subset.iter().zip(self.ends(published)) {
+            books.close(self.member.role, topic, sequence, (start, last));
         }
     }
 
@@ -198,8 +198,17 @@ mod tests {
 
     /// The first socket of a run with these arguments.
     fn subscriber(rest: &[&str], check: impl FnOnce(&mut Socket, &mut Context<'_>, &Plan)) {
+        subscriber_of("ws", rest, check);
+    }
+
+    /// The same at a server that this scheme names.
+    fn subscriber_of(
+        scheme: &str,
+        rest: &[&str],
+        check: impl FnOnce(&mut Socket, &mut Context<'_>, &Plan),
+    ) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("ws://{}/ws", listener.local_addr().unwrap());
+        let url = format!("{scheme}://{}/ws", listener.local_addr().unwrap());
         let line = ["loadgen", "--url", &url, "--verify-every", "1000"].into_iter();
         let arguments = Arguments::try_parse_from(line.chain(rest.iter().copied())).unwrap();
         let plan = arguments.run.plan().unwrap();
@@ -219,6 +228,51 @@ mod tests {
         match codec {
             Codec::Json => value.to_string().into_bytes(),
             Codec::MessagePack => rmp_serde::to_vec_named(&value).unwrap(),
+        }
+    }
+
+    /// The frame of another server that brings event `seq`.
+    fn foreign_frame(scheme: &str, name: &str, topic: usize, seq: u64) -> Vec<u8> {
+        let mut data = Vec::new();
+        crate::protocol::stamp::write(&mut data, topic, seq, 1_000_000 + seq, 128);
+        match scheme {
+            "nats" => {
+                [format!("MSG {name} 1 {}\r\n", data.len()).as_bytes(), &data, b"\r\n"].concat()
+            }
+            "mqtt" => {
+                let mut packet = Vec::new();
+                let event = crate::protocol::Event { topic: name, data: &data };
+                let (dialect, _) = crate::protocol::of_url("mqtt+ws://h").unwrap();
+                dialect.publish("/", "h", event, &mut packet);
+                packet
+            }
+            "socketio" => [b"42[\"event\",", &data[..], b"]"].concat(),
+            _ => data,
+        }
+    }
+
+    #[test]
+    fn counting_an_event_of_another_server_allocates_nothing() {
+        for scheme in ["nats", "mqtt", "nchan", "broadcast", "socketio"] {
+            let scheme_of_url = format!("{scheme}+ws");
+            subscriber_of(&scheme_of_url, &["--subscribers", "10"], |socket, context, plan| {
+                let topic = socket.subset.iter().next().unwrap();
+                let name = plan.topic_name(topic);
+                let frames: Vec<_> =
+                    (1..=900).map(|seq| foreign_frame(scheme, name, topic, seq)).collect();
+                let dialect = plan.target.dialect.unwrap();
+                let mut count = |frames: &[Vec<u8>]| {
+                    for frame in frames {
+                        socket.foreign(dialect, frame, context, 2_000_000).unwrap();
+                    }
+                };
+                // What is kept for each event grows by doubling: up to 1,024 here.
+                count(&frames[..600]);
+                let info = allocation_counter::measure(|| count(&frames[600..]));
+                assert_eq!(info.count_total, 0, "{scheme}");
+                assert_eq!(socket.sequences[0].received(), 900, "{scheme}");
+                assert_eq!(context.groups[0].len(), 900, "{scheme}");
+            });
         }
     }
 
@@ -242,7 +296,7 @@ mod tests {
                     assert_eq!(info.count_total, 0, "{codec} {data}");
                     assert_eq!(socket.sequences[0].received(), 900, "{codec} {data}");
                     assert_eq!(context.groups[0].len(), 900);
-                    assert_eq!(context.hops.sum(&context.groups[0]).unwrap().count, 900);
+                    assert_eq!(context.hops.sum(&context.groups[0], None).unwrap().count, 900);
                 });
             }
         }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::report::LatencyShown;
 use crate::report::chart::axis::{Axis, Unit, percent_of};
 use crate::report::chart::lines::{Line, LineChart};
 use crate::report::timeline::{Recording, Sample, Timeline};
@@ -158,31 +159,59 @@ pub(super) fn over_time(timeline: &Timeline) -> Vec<Figure> {
 
 fn latency_and_load(timeline: &Timeline) -> Vec<Figure> {
     let time = Time::of(timeline);
-    let latency = |of: fn(&Sample) -> u64| {
-        move |sample: &Sample| (sample.latency.count > 0).then(|| float(of(sample)))
-    };
-    let lines = vec![
-        time.line(timeline, "p50", 1, latency(|sample| sample.latency.p50)),
-        time.line(timeline, "p99", 2, latency(|sample| sample.latency.p99)),
-        time.line(timeline, "p99.9", 3, latency(|sample| sample.latency.p99_9)),
-        time.line(timeline, "max", 4, latency(|sample| sample.latency.max)),
-    ];
+    let lines = latencies(timeline, &time, |sample| Some(sample.latency));
+    let healthy = latencies(timeline, &time, |sample| sample.healthy);
     let note = match time.warmup(timeline) {
         Some(_) => "Of each interval alone. What is shaded is the warm-up, which does not count.",
         None => "Of each interval alone.",
     };
-    let low = lowest(&lines[..1]);
-    let high = highest(&lines);
-    let percentiles = Axis::logarithmic(low, high, Unit::Time, "latency, logarithmic");
+    // One scale for both, so that they can be compared.
+    let low = lowest(&lines[..1]).min(lowest(&healthy[..1]));
+    let high = highest(&lines).max(highest(&healthy));
+    let percentiles = || Axis::logarithmic(low, high, Unit::Time, "latency, logarithmic");
+    let others = !values(&healthy[0]).is_empty();
     let events = time.line(timeline, "events/s", 1, |sample| rate(sample.delivered, sample.length));
     let bytes = time.line(timeline, "bytes/s", 2, |sample| rate(sample.bytes, sample.length));
-    vec![
-        draw(timeline, &time, "latency", "Latency over time", percentiles, lines).with_note(note),
+    let heading = if others { "Latency over time, all" } else { "Latency over time" };
+    let mut figures =
+        vec![draw(timeline, &time, "latency", heading, percentiles(), lines).with_note(note)];
+    if others {
+        let heading = "Latency over time, the healthy";
+        figures.push(
+            draw(timeline, &time, "latency-healthy", heading, percentiles(), healthy).with_note(
+                "Of those alone that read all the time and stay. The scale is the same.",
+            ),
+        );
+    }
+    figures.extend([
         single(timeline, &time, "events", "Delivered events", Unit::Number, events)
             .with_note("Over all subscribers, by second."),
         single(timeline, &time, "bytes", "Delivered bytes", Unit::Bytes, bytes)
             .with_note("Over all subscribers, by second, framing included."),
-    ]
+    ]);
+    figures
+}
+
+/// One figure of a distribution.
+type Percentile = fn(LatencyShown) -> u64;
+
+/// The percentiles of a latency; nothing where none was measured.
+fn latencies(
+    timeline: &Timeline,
+    time: &Time,
+    of: fn(&Sample) -> Option<LatencyShown>,
+) -> Vec<Line> {
+    let percentiles: [(&str, Percentile); 4] = [
+        ("p50", |latency| latency.p50),
+        ("p99", |latency| latency.p99),
+        ("p99.9", |latency| latency.p99_9),
+        ("max", |latency| latency.max),
+    ];
+    let line = |(index, (name, value)): (usize, (&str, Percentile))| {
+        let there = |sample: &Sample| of(sample).filter(|latency| latency.count > 0);
+        time.line(timeline, name, index + 1, |sample| there(sample).map(|of| float(value(of))))
+    };
+    percentiles.into_iter().enumerate().map(line).collect()
 }
 
 fn server(timeline: &Timeline) -> Vec<Figure> {
@@ -225,7 +254,7 @@ fn believable(timeline: &Timeline) -> Vec<Figure> {
         let axis = Axis::logarithmic(low, highest(&lines), Unit::Time, "lag, logarithmic");
         let figure = draw(timeline, &time, "lag", "How late was the publisher?", axis, lines);
         figures.push(figure.with_note(
-            "The latest event of each interval: from due to being in the kernel's hands. It is \
+            "The latest event of each interval: from due to being handed to the kernel. It is \
              part of the latency.",
         ));
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::accounting::Totals;
+use crate::books::BooksShown;
 use crate::figures::Unit;
 use crate::report::chart::escape;
 use crate::report::timeline::{ALL, Timeline};
@@ -95,6 +96,62 @@ pub(super) fn books(report: &Report) -> String {
     table("What became of every event", &["", "events", "share", "meaning"], &rows) + balance
 }
 
+/// The books of each role, where there are several, and of the worst topics, where there are
+/// several.
+pub(super) fn detailed_books(report: &Report) -> String {
+    let BooksShown { total, balance, roles, topics } = &report.books;
+    let head = [
+        "",
+        "subscriptions",
+        "expected",
+        "= received",
+        "+ merged",
+        "+ announced",
+        "+ lost",
+        "+ never read",
+        "doubled",
+        "reordered",
+        "unasked",
+    ];
+    let row = |name: String, totals: &Totals| {
+        let counts = [
+            totals.subscriptions,
+            totals.expected,
+            totals.received,
+            totals.merged,
+            totals.announced,
+            totals.lost,
+            totals.never_read,
+            totals.doubled,
+            totals.reordered,
+            totals.unasked,
+        ];
+        [name].into_iter().chain(counts.map(grouped)).collect::<Vec<_>>()
+    };
+    let all = || row("all".into(), total);
+    let mut html = String::new();
+    if roles.len() > 1 {
+        let each = roles.iter().map(|(name, role)| {
+            row(format!("{name} ({} subscribers)", grouped(role.subscribers as u64)), &role.totals)
+        });
+        html.push_str(&table("By role", &head, &each.chain([all()]).collect::<Vec<_>>()));
+    }
+    if topics.count > 1 {
+        let mut rows: Vec<_> =
+            topics.worst.iter().map(|books| row(books.topic.clone(), &books.totals)).collect();
+        let others = topics.count - topics.worst.len();
+        if others > 0 {
+            rows.push(row(format!("{others} other topics"), &topics.others));
+        }
+        rows.push(all());
+        html.push_str(&table("By topic, the worst first", &head, &rows));
+    }
+    if !balance {
+        html.push_str("<p class=\"bad\">✗ Not all of these add up.</p>");
+    }
+    html
+}
+
 fn share(part: u64, whole: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "shown with a few digits")]
     let percent = part as f64 * 100.0 / whole.max(1) as f64;
@@ -107,7 +164,7 @@ fn share(part: u64, whole: u64) -> String {
 }
 
 /// `1,234,567`.
-fn grouped(count: u64) -> String {
+pub(super) fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

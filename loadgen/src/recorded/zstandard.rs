@@ -1,0 +1,128 @@
+//! Files that may be compressed with zstd, as plain bytes.
+//!
+//! The decoder is `ruzstd`: kept up, MIT, and Rust all through, so that a build needs no C.
+
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
+
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+/// What each compressed frame begins with.
+const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Frames for other programs begin with one of these sixteen, in little endian.
+const SKIPPED: [u8; 3] = [0x2a, 0x4d, 0x18];
+
+/// The plain bytes of `file`, whether it is compressed or not; its first bytes tell.
+pub(super) fn plain<R: BufRead>(mut file: R) -> BufReader<Plain<R>> {
+    let mut begin = Vec::new();
+    // What the error is, reading on will tell.
+    let looked = file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut begin);
+    let compressed = looked.is_ok() && (begin == MAGIC || begin.get(1..) == Some(&SKIPPED[..]));
+    BufReader::new(Plain { file: Cursor::new(begin).chain(file), compressed, frame: None })
+}
+
+/// Bytes as they were before they were compressed.
+pub(super) struct Plain<R: BufRead> {
+    /// With the beginning that was looked at.
+    file: Chain<Cursor<Vec<u8>>, R>,
+    compressed: bool,
+    /// The frame that is being read. A file may have several.
+    frame: Option<Box<FrameDecoder>>,
+}
+
+impl<R: BufRead> Plain<R> {
+    /// Whether there is another frame.
+    fn next_frame(&mut self) -> io::Result<bool> {
+        while !self.file.fill_buf()?.is_empty() {
+            let mut decoder = FrameDecoder::new();
+            match decoder.init(&mut self.file) {
+                Ok(()) => {
+                    self.frame = Some(Box::new(decoder));
+                    return Ok(true);
+                }
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
+                    io::copy(&mut self.file.by_ref().take(length.into()), &mut io::sink())?;
+                }
+                Err(error) => return Err(unreadable(error)),
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl<R: BufRead> Read for Plain<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.compressed {
+            return self.file.read(buffer);
+        }
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let Some(decoder) = &mut self.frame else {
+                if self.next_frame()? {
+                    continue;
+                }
+                return Ok(0);
+            };
+            if decoder.can_collect() > 0 {
+                return decoder.read(buffer);
+            }
+            if decoder.is_finished() {
+                let (told, found) =
+                    (decoder.get_checksum_from_data(), decoder.get_calculated_checksum());
+                if told.is_some() && told != found {
+                    return Err(unreadable("the checksum is another"));
+                }
+                self.frame = None;
+                continue;
+            }
+            let one = BlockDecodingStrategy::UptoBlocks(1);
+            decoder.decode_blocks(&mut self.file, one).map_err(unreadable)?;
+        }
+    }
+}
+
+fn unreadable(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("this is not whole zstd: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+
+    use super::*;
+
+    fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        plain(bytes).read_to_end(&mut out).map(|_| out)
+    }
+
+    #[test]
+    fn several_frames_and_none_are_read() {
+        let text: Vec<u8> = (0..200_000_u32).flat_map(|n| (n / 7).to_le_bytes()).collect();
+        let frame = compress_to_vec(&text[..], CompressionLevel::Fastest);
+        assert_eq!(read(&frame).unwrap(), text);
+        let skipped = [0x5e, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
+        let file = [&skipped[..], &frame, &skipped, &frame].concat();
+        assert_eq!(read(&file).unwrap(), text.repeat(2));
+        for other in [&b"12\n13\n"[..], b"1", b""] {
+            assert_eq!(read(other).unwrap(), other);
+        }
+    }
+
+    #[test]
+    fn what_is_broken_is_an_error_and_no_panic() {
+        let frame = compress_to_vec(&b"1\n2\n3\n4\n"[..], CompressionLevel::Fastest);
+        for end in MAGIC.len()..frame.len() - 1 {
+            // Whatever it finds: an error, or the beginning.
+            drop(read(&frame[..end]));
+        }
+        let error = read(&frame[..frame.len() / 2]).unwrap_err();
+        assert!(error.to_string().contains("not whole zstd"), "{error}");
+        assert!(read(&[&frame[..], b"trailing"].concat()).is_err());
+    }
+}
