@@ -20,7 +20,7 @@ fn decimal(mantissa: i64, scale: u32) -> Decimal {
 }
 
 fn stamps() -> Stamps {
-    Stamps { event: Some(NOW - 5_000_000), received: NOW }
+    Stamps { event: Some(NOW - 5_000_000), received: NOW, ..Stamps::default() }
 }
 
 /// A trade as a venue gives it.

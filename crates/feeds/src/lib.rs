@@ -1,4 +1,9 @@
-//! Where market data comes from: what every feed offers, and a simulated exchange built in.
+//! Where market data comes from: adapters for real venues, and a simulated exchange built in.
+//!
+//! - [`adapter`]: what every venue's adapter is, and the [`adapter::Desk`] through which all its
+//!   events leave.
+//! - [`venue`]: one adapter for each venue.
+//! - [`session`]: recorded sessions, and playing one to an adapter.
 //!
 //! Nothing here opens a socket, reads a clock or starts a thread. Time is an argument, so the
 //! same calls give the same updates in a test, in a benchmark and in the broker.
@@ -29,7 +34,10 @@
 //! # Ok::<(), feeds::SimError>(())
 //! ```
 
+pub mod adapter;
+pub mod session;
 mod sim;
+pub mod venue;
 
 use market::{Event, Kind, Nanos};
 

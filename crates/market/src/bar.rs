@@ -78,7 +78,7 @@ impl BarBuilder {
             return None;
         }
         let mut bar = self.open.take()?;
-        bar.stamps = Stamps { event: Some(end), received };
+        bar.stamps = Stamps { event: Some(end), received, ..Stamps::default() };
         Some(bar)
     }
 }
@@ -94,7 +94,7 @@ mod tests {
             size: Decimal::parse(size).unwrap(),
             side: Aggressor::Buy,
             trade_id: "1".into(),
-            stamps: Stamps { event: Some(event), received: event },
+            stamps: Stamps { event: Some(event), received: event, ..Stamps::default() },
         }
     }
 

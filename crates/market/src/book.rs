@@ -52,6 +52,14 @@ pub enum BookError {
     },
 }
 
+/// What a diff met in the book it was applied to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// Removals of prices that the book did not hold. Venues send them for levels beyond what
+    /// they ever published, so they prove nothing wrong.
+    pub deletes_unknown: usize,
+}
+
 /// How many of the best levels of each side the checksum covers.
 const CHECKSUM_DEPTH: usize = 10;
 
@@ -74,7 +82,7 @@ impl Book {
     ///
     /// # Errors
     /// A negative size, or more than `levels_max` levels on a side afterwards.
-    pub fn apply(&mut self, diff: &mut BookDiff, levels_max: usize) -> Result<(), BookError> {
+    pub fn apply(&mut self, diff: &mut BookDiff, levels_max: usize) -> Result<Applied, BookError> {
         if let Some(level) = diff.bids.iter().chain(&diff.asks).find(|l| l.size.is_negative()) {
             return Err(BookError::NegativeSize { price: level.price });
         }
@@ -82,28 +90,29 @@ impl Book {
         // only near the bound, where the exact count decides.
         if diff.reset {
             let mut fresh = Self::default();
-            fresh.write_all(diff, levels_max)?;
+            let applied = fresh.write_all(diff, levels_max)?;
             *self = fresh;
-            return Ok(());
+            return Ok(applied);
         }
         let grows = |side: &[Level]| side.iter().filter(|level| !level.size.is_zero()).count();
         if self.bids.len() + grows(&diff.bids) > levels_max
             || self.asks.len() + grows(&diff.asks) > levels_max
         {
             let mut trial = self.clone();
-            trial.write_all(diff, levels_max)?;
+            let applied = trial.write_all(diff, levels_max)?;
             *self = trial;
-            return Ok(());
+            return Ok(applied);
         }
         self.write_all(diff, levels_max)
     }
 
-    fn write_all(&mut self, diff: &mut BookDiff, levels_max: usize) -> Result<(), BookError> {
+    fn write_all(&mut self, diff: &mut BookDiff, levels_max: usize) -> Result<Applied, BookError> {
+        let mut applied = Applied::default();
         let scale = match self.price_scale {
             Some(scale) => scale,
             None => {
                 let prices = diff.bids.iter().chain(&diff.asks).map(|level| level.price.scale());
-                let Some(scale) = prices.max() else { return Ok(()) };
+                let Some(scale) = prices.max() else { return Ok(applied) };
                 self.price_scale = Some(scale);
                 scale
             }
@@ -114,16 +123,37 @@ impl Book {
                 if level.size.is_zero() {
                     level.size = Decimal::ZERO;
                 }
-                self.set(side, *level);
+                applied.deletes_unknown += usize::from(!self.set(side, *level));
             }
         }
         if self.bids.len() > levels_max || self.asks.len() > levels_max {
             return Err(BookError::TooManyLevels { max: levels_max });
         }
-        Ok(())
+        Ok(applied)
     }
 
-    fn set(&mut self, side: Side, level: Level) {
+    /// Keeps the `depth` best levels of each side, and adds the removal of all others to `diff`:
+    /// venues that publish so many levels say nothing when one falls out.
+    pub fn truncate(&mut self, depth: usize, diff: &mut BookDiff) {
+        let sides = [(&mut self.bids, &mut diff.bids), (&mut self.asks, &mut diff.asks)];
+        for (held, changed) in sides {
+            let surplus = held.len().saturating_sub(depth);
+            let gone = held.drain(..surplus).map(|level| level.price);
+            changed.extend(gone.map(|price| Level { price, size: Decimal::ZERO }));
+        }
+    }
+
+    /// Whether the best bid is at or above the best offer, which no continuous market allows.
+    #[must_use]
+    pub fn is_crossed(&self) -> bool {
+        match (self.bids.last(), self.asks.last()) {
+            (Some(bid), Some(ask)) => bid.price >= ask.price,
+            _ => false,
+        }
+    }
+
+    /// Sets one level; false for the removal of one that is not there.
+    fn set(&mut self, side: Side, level: Level) -> bool {
         let (levels, order): (_, fn(&Decimal, &Decimal) -> Ordering) = match side {
             Side::Bid => (&mut self.bids, |a, b| a.cmp(b)),
             Side::Ask => (&mut self.asks, |a, b| b.cmp(a)),
@@ -133,9 +163,10 @@ impl Book {
                 levels.remove(at);
             }
             Ok(at) => levels[at] = level,
-            Err(_) if level.size.is_zero() => {}
+            Err(_) if level.size.is_zero() => return false,
             Err(at) => levels.insert(at, level),
         }
+        true
     }
 
     /// The levels of one side, best first.

@@ -5,13 +5,76 @@ use crate::{Bar, BookDiff, Decimal};
 /// Nanoseconds since 1970-01-01 UTC.
 pub type Nanos = u64;
 
-/// When it happened at the venue, and when it reached us.
+/// When it happened at the venue, when it reached us, and where it stands in the venue's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stamps {
     /// The venue's own time; absent where it gave none.
     pub event: Option<Nanos>,
     /// Our wall clock when the message arrived. May lie before `event`: clocks differ.
     pub received: Nanos,
+    /// The venue's own number of the message or update; absent where it gave none. What it counts
+    /// differs from venue to venue.
+    pub sequence: Option<u64>,
+    /// What else must be known to judge it.
+    pub flags: Flags,
+}
+
+/// What must be known to judge an event, besides what it says. Empty for most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Flags(u8);
+
+impl Flags {
+    /// Events of the venue are missing before this one: its stream was broken or had a gap.
+    pub const GAP_BEFORE: Self = Self(1);
+    /// The venue gives nothing by which the book could be proved right.
+    pub const UNVERIFIED: Self = Self(2);
+    /// The venue's time was no time, or one that cannot be.
+    pub const BAD_TIMESTAMP: Self = Self(4);
+    /// From a recording, not live.
+    pub const REPLAYED: Self = Self(8);
+
+    /// Every flag with its name in messages.
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::GAP_BEFORE, "gap_before"),
+        (Self::UNVERIFIED, "unverified"),
+        (Self::BAD_TIMESTAMP, "bad_timestamp"),
+        (Self::REPLAYED, "replayed"),
+    ];
+
+    /// No flag.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(0)
+    }
+
+    /// These and those of `other`.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` are among these.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// True when there is none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The names of those that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().filter(move |&(flag, _)| self.has(flag)).map(|(_, name)| name)
+    }
+
+    /// The flag called `name`, if there is one.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|&(_, known)| known == name).map(|(flag, _)| flag)
+    }
 }
 
 /// What a market topic carries.
@@ -27,6 +90,11 @@ pub enum Kind {
     Bar,
     /// The state of a venue's feed; only the latest counts.
     Status,
+}
+
+impl Kind {
+    /// How many kinds there are; `kind as usize` is below it.
+    pub const COUNT: usize = 5;
 }
 
 /// One market update.

@@ -16,9 +16,9 @@ mod event;
 mod merge;
 
 pub use bar::{Bar, BarBuilder};
-pub use book::{Book, BookDiff, BookError, Level, Side as BookSide};
+pub use book::{Applied, Book, BookDiff, BookError, Level, Side as BookSide};
 pub use decimal::{Decimal, DecimalError};
 pub use event::{
-    Aggressor, Event, Kind, Nanos, Quote, QuoteSide, Stamps, Status, Trade, VenueState,
+    Aggressor, Event, Flags, Kind, Nanos, Quote, QuoteSide, Stamps, Status, Trade, VenueState,
 };
 pub use merge::merge_diffs;

@@ -30,6 +30,7 @@ pub(crate) fn read_event(
     let stamps = Stamps {
         event: fields.optional("ts_event", nanos)?,
         received: fields.optional("ts_recv", nanos)?.unwrap_or(received),
+        ..Stamps::default()
     };
     Ok(match kind {
         Kind::Trade => Event::Trade(Trade {

@@ -20,7 +20,7 @@ fn decimals() -> impl Strategy<Value = Decimal> {
 }
 
 fn stamps() -> impl Strategy<Value = Stamps> {
-    (any::<Option<u64>>(), any::<u64>()).prop_map(|(event, received)| Stamps { event, received })
+    (any::<Option<u64>>(), any::<u64>()).prop_map(|(event, received)| Stamps { event, received, ..Stamps::default() })
 }
 
 fn levels() -> impl Strategy<Value = Vec<Level>> {

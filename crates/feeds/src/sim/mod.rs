@@ -143,7 +143,7 @@ impl SimExchange {
     /// Plays what is due at `due`, all of one kind.
     fn play(&mut self, due: Nanos, now: Nanos, out: &mut Vec<Update>) {
         self.clock = due;
-        let stamps = Stamps { event: Some(due), received: now };
+        let stamps = Stamps { event: Some(due), received: now, ..Stamps::default() };
         if let Phase::Opening(_) = self.phase {
             self.phase = Phase::Open;
             out.push(status(VenueState::Up, "simulated exchange open", stamps));
@@ -198,7 +198,7 @@ impl Feed for SimExchange {
         }
         self.phase = Phase::Stopped;
         let event = now.max(self.clock);
-        let stamps = Stamps { event: Some(event), received: event };
+        let stamps = Stamps { event: Some(event), received: event, ..Stamps::default() };
         out.push(status(VenueState::Down, reason, stamps));
     }
 }

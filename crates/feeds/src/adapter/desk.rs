@@ -1,0 +1,591 @@
+//! The desk: the symbols of one connection, their books and what was counted. Every event leaves
+//! through it, so that no adapter can publish a book that it should not trust.
+
+use market::{
+    Book, BookDiff, BookSide, Event, Flags, Kind, Nanos, Quote, Stamps, Status, Trade, VenueState,
+};
+use rustc_hash::FxHashMap;
+
+use super::json::JsonError;
+use super::symbol::Spelling;
+use super::{Action, Output};
+use crate::{Channel, Update};
+
+/// A symbol of one desk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SymbolId(pub u32);
+
+/// One of a symbol's streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Its executions.
+    Trades,
+    /// Its best bid and offer.
+    Quotes,
+    /// Its L2 book.
+    Book,
+}
+
+/// Which streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Streams {
+    /// Executions.
+    pub trades: bool,
+    /// Best bid and offer.
+    pub quotes: bool,
+    /// L2 books.
+    pub book: bool,
+}
+
+impl Streams {
+    /// All of them.
+    pub const ALL: Self = Self { trades: true, quotes: true, book: true };
+
+    /// None of them.
+    pub const NONE: Self = Self { trades: false, quotes: false, book: false };
+
+    /// Whether `stream` is among them.
+    #[must_use]
+    pub fn has(self, stream: Stream) -> bool {
+        match stream {
+            Stream::Trades => self.trades,
+            Stream::Quotes => self.quotes,
+            Stream::Book => self.book,
+        }
+    }
+
+    fn set(&mut self, stream: Stream, wanted: bool) {
+        match stream {
+            Stream::Trades => self.trades = wanted,
+            Stream::Quotes => self.quotes = wanted,
+            Stream::Book => self.book = wanted,
+        }
+    }
+}
+
+/// What a desk is opened with.
+#[derive(Debug, Clone)]
+pub struct DeskOptions {
+    /// The venue's segment in topics.
+    pub venue: String,
+    /// The symbols, as the venue spells them, or `CANONICAL=NATIVE` where ours cannot be told.
+    pub symbols: Vec<String>,
+    /// The streams that every symbol has.
+    pub streams: Streams,
+    /// Whether they are all wanted from the beginning, or only as [`Input::Demand`] says.
+    ///
+    /// [`Input::Demand`]: super::Input::Demand
+    pub on_demand: bool,
+    /// Takes symbols that are not listed too, as a recording needs.
+    pub open: bool,
+    /// Most symbols of an open desk.
+    pub symbols_max: usize,
+    /// Levels a side that the venue is asked for; `None` for its default.
+    pub depth: Option<usize>,
+    /// Most levels on one side of a book.
+    pub levels_max: usize,
+}
+
+impl Default for DeskOptions {
+    fn default() -> Self {
+        Self {
+            venue: String::new(),
+            symbols: Vec::new(),
+            streams: Streams::ALL,
+            on_demand: false,
+            open: false,
+            symbols_max: 10_000,
+            depth: None,
+            levels_max: 100_000,
+        }
+    }
+}
+
+/// How far a book can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BookState {
+    /// There is no snapshot, or what followed it was broken: nothing is published.
+    Resyncing,
+    /// Each message so far was proved by a number or a checksum of the venue.
+    Verified,
+    /// The venue gives nothing to prove it by; it was never seen to be wrong.
+    Unverifiable,
+}
+
+impl BookState {
+    /// `resyncing`, `verified` or `unverifiable`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resyncing => "resyncing",
+            Self::Verified => "verified",
+            Self::Unverifiable => "unverifiable",
+        }
+    }
+}
+
+/// What a message's own proof says of the book it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// There is no checksum; a sequence of the venue's proves it.
+    Sequence,
+    /// There is nothing.
+    Nothing,
+    /// The venue's checksum is that of our book.
+    ChecksumRight,
+    /// It is not.
+    ChecksumWrong,
+}
+
+/// Why a book is not to be trusted any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A number of the venue's sequence is missing.
+    Gap,
+    /// The venue's checksum is not that of our book.
+    Checksum,
+    /// The best bid is at or above the best offer.
+    Crossed,
+    /// A size below zero, or more levels than allowed.
+    Refused,
+    /// A message of the book could not be read.
+    Malformed,
+    /// There was no snapshot yet.
+    NoSnapshot,
+}
+
+impl Fault {
+    /// For a person.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gap => "gap in the venue's sequence",
+            Self::Checksum => "wrong checksum",
+            Self::Crossed => "crossed book",
+            Self::Refused => "levels out of bounds",
+            Self::Malformed => "unreadable message",
+            Self::NoSnapshot => "no snapshot yet",
+        }
+    }
+}
+
+/// What was counted of one symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SymbolCounts {
+    /// Executions.
+    pub trades: u64,
+    /// Quotes.
+    pub quotes: u64,
+    /// Messages of the book's stream, used or not; a snapshot counts if it comes in the stream.
+    pub book_events: u64,
+    /// Snapshots used, from the stream or by REST.
+    pub snapshots: u64,
+    /// Messages older than the snapshot, or than what came before.
+    pub stale: u64,
+    /// Breaks of the venue's own sequence.
+    pub gaps: u64,
+    /// Checksums that were right.
+    pub checksums_ok: u64,
+    /// Checksums that were not.
+    pub checksums_bad: u64,
+    /// Removals of levels that the book does not hold.
+    pub deletes_unknown: u64,
+    /// Books found crossed.
+    pub crossed: u64,
+    /// Messages of this symbol that could not be read.
+    pub malformed: u64,
+}
+
+/// What was counted of one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Messages.
+    pub frames: u64,
+    /// Messages, or parts of one, that could not be read.
+    pub malformed: u64,
+    /// Messages of a type that the adapter does not know.
+    pub unknown: u64,
+    /// Symbols beyond the bound, or that were not asked for.
+    pub symbols_refused: u64,
+}
+
+/// One symbol.
+#[derive(Debug)]
+pub struct Symbol {
+    /// As the venue spells it.
+    pub native: Box<str>,
+    /// As topics spell it.
+    pub canonical: Box<str>,
+    /// What was counted.
+    pub counts: SymbolCounts,
+    wanted: Streams,
+    book: Book,
+    state: BookState,
+    /// The book was published before, so the next snapshot follows a break.
+    published: bool,
+    /// Executions may have been missed before the next one.
+    trades_missed: bool,
+    channels: [Option<u32>; Kind::COUNT],
+}
+
+impl Symbol {
+    /// Its book. Trust it as far as [`Symbol::state`] says.
+    #[must_use]
+    pub fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// How far the book can be trusted.
+    #[must_use]
+    pub fn state(&self) -> BookState {
+        self.state
+    }
+
+    /// The streams that somebody wants.
+    #[must_use]
+    pub fn wanted(&self) -> Streams {
+        self.wanted
+    }
+}
+
+/// The symbols of one connection.
+#[derive(Debug)]
+pub struct Desk {
+    options: DeskOptions,
+    spelling: Spelling,
+    symbols: Vec<Symbol>,
+    by_native: FxHashMap<Box<str>, SymbolId>,
+    channels: Vec<Channel>,
+    /// What was counted.
+    pub counts: Counts,
+    status: VenueState,
+    reported: Vec<&'static str>,
+}
+
+/// The status of the venue is always the first channel.
+const STATUS: usize = 0;
+
+/// Characters of a message that a report shows.
+const SHOWN_BYTES: usize = 200;
+
+impl Desk {
+    /// A desk with the symbols that `options` list.
+    #[must_use]
+    pub fn new(options: DeskOptions, spelling: Spelling) -> Self {
+        let status = Channel { kind: Kind::Status, topic: format!("status.{}", options.venue) };
+        let listed = options.symbols.clone();
+        let mut desk = Self {
+            options,
+            spelling,
+            symbols: Vec::new(),
+            by_native: FxHashMap::default(),
+            channels: vec![status],
+            counts: Counts::default(),
+            status: VenueState::Down,
+            reported: Vec::new(),
+        };
+        for symbol in listed {
+            match symbol.split_once('=') {
+                Some((canonical, native)) => desk.add(native, canonical.to_owned()),
+                None => desk.add(&symbol, spelling.canonical(&symbol)),
+            };
+        }
+        desk
+    }
+
+    fn add(&mut self, native: &str, canonical: String) -> SymbolId {
+        let wanted = if self.options.on_demand { Streams::NONE } else { self.options.streams };
+        let id = SymbolId(self.symbols.len() as u32);
+        self.symbols.push(Symbol {
+            native: native.into(),
+            canonical: canonical.into(),
+            counts: SymbolCounts::default(),
+            wanted,
+            book: Book::default(),
+            state: BookState::Resyncing,
+            published: false,
+            trades_missed: false,
+            channels: [None; Kind::COUNT],
+        });
+        self.by_native.insert(native.into(), id);
+        id
+    }
+
+    /// What it was opened with.
+    #[must_use]
+    pub fn options(&self) -> &DeskOptions {
+        &self.options
+    }
+
+    /// The topics of the updates so far; new ones are only ever added at the end.
+    #[must_use]
+    pub fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// All symbols.
+    pub fn symbols(&self) -> impl ExactSizeIterator<Item = (SymbolId, &Symbol)> {
+        self.symbols.iter().enumerate().map(|(id, symbol)| (SymbolId(id as u32), symbol))
+    }
+
+    /// One symbol.
+    ///
+    /// # Panics
+    /// When it is of another desk.
+    #[must_use]
+    pub fn symbol(&self, id: SymbolId) -> &Symbol {
+        &self.symbols[id.0 as usize]
+    }
+
+    /// What was counted of one symbol, to be counted on.
+    ///
+    /// # Panics
+    /// When it is of another desk.
+    pub fn counts_of(&mut self, id: SymbolId) -> &mut SymbolCounts {
+        &mut self.symbols[id.0 as usize].counts
+    }
+
+    /// The symbol that the venue spells `native`. An open desk adds it; any other counts it as
+    /// refused, as does an open one that is full.
+    pub fn find(&mut self, native: &str) -> Option<SymbolId> {
+        if let Some(&id) = self.by_native.get(native) {
+            return Some(id);
+        }
+        let room = self.symbols.len() < self.options.symbols_max;
+        if self.options.open && room && native.len() <= 64 && !native.is_empty() {
+            return Some(self.add(native, self.spelling.canonical(native)));
+        }
+        self.counts.symbols_refused += 1;
+        None
+    }
+
+    /// Notes whether somebody wants a stream of a symbol; false when that was known.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn demand(&mut self, id: SymbolId, stream: Stream, wanted: bool) -> bool {
+        let symbol = &mut self.symbols[id.0 as usize];
+        let news = self.options.streams.has(stream) && symbol.wanted.has(stream) != wanted;
+        if news {
+            symbol.wanted.set(stream, wanted);
+            if !wanted {
+                symbol.trades_missed |= stream == Stream::Trades;
+                symbol.state =
+                    if stream == Stream::Book { BookState::Resyncing } else { symbol.state };
+            }
+        }
+        news
+    }
+
+    fn channel(&mut self, id: SymbolId, kind: Kind) -> usize {
+        let symbol = &mut self.symbols[id.0 as usize];
+        if let Some(channel) = symbol.channels[kind as usize] {
+            return channel as usize;
+        }
+        let channel = self.channels.len();
+        symbol.channels[kind as usize] = Some(channel as u32);
+        let prefix = match kind {
+            Kind::Trade => "trade",
+            Kind::Quote => "quote",
+            Kind::Book => "book",
+            Kind::Bar => "bar-1s",
+            Kind::Status => "status",
+        };
+        let topic = format!("{prefix}.{}.{}", self.options.venue, symbol.canonical);
+        self.channels.push(Channel { kind, topic });
+        channel
+    }
+
+    /// A message came: it counts, and a venue that was silent or connecting is up again.
+    pub fn heard(&mut self, now: Nanos, out: &mut Output) {
+        self.counts.frames += 1;
+        if self.status != VenueState::Up {
+            self.status(VenueState::Up, "messages come", now, out);
+        }
+    }
+
+    /// Publishes an execution.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn trade(&mut self, id: SymbolId, mut trade: Trade, out: &mut Output) {
+        let channel = self.channel(id, Kind::Trade);
+        let symbol = &mut self.symbols[id.0 as usize];
+        symbol.counts.trades += 1;
+        if std::mem::take(&mut symbol.trades_missed) {
+            trade.stamps.flags = trade.stamps.flags.with(Flags::GAP_BEFORE);
+        }
+        out.updates.push(Update { channel, event: Event::Trade(trade) });
+    }
+
+    /// Publishes a best bid and offer.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn quote(&mut self, id: SymbolId, quote: Quote, out: &mut Output) {
+        let channel = self.channel(id, Kind::Quote);
+        self.symbols[id.0 as usize].counts.quotes += 1;
+        out.updates.push(Update { channel, event: Event::Quote(quote) });
+    }
+
+    /// Applies a change of a book, or with `reset` a snapshot, and publishes it if it proves
+    /// right. `depth` cuts the book to so many levels a side first, for venues that say nothing
+    /// when a level falls out. `prove` is given the book that the change leads to.
+    ///
+    /// # Errors
+    /// The book is resyncing then, nothing is published but that, and a snapshot must be had. A
+    /// change without a snapshot before it is [`Fault::NoSnapshot`], and tells nobody anything.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn book(
+        &mut self,
+        id: SymbolId,
+        mut diff: BookDiff,
+        depth: Option<usize>,
+        prove: impl FnOnce(&Book) -> Proof,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
+        let levels_max = self.options.levels_max;
+        let symbol = &mut self.symbols[id.0 as usize];
+        if symbol.state == BookState::Resyncing && !diff.reset {
+            return Err(Fault::NoSnapshot);
+        }
+        let received = diff.stamps.received;
+        let Ok(applied) = symbol.book.apply(&mut diff, levels_max) else {
+            self.resync(id, Fault::Refused, received, out);
+            return Err(Fault::Refused);
+        };
+        if let Some(depth) = depth {
+            symbol.book.truncate(depth, &mut diff);
+        }
+        if !diff.reset {
+            symbol.counts.deletes_unknown += applied.deletes_unknown as u64;
+        }
+        let proof = prove(&symbol.book);
+        let fault = match proof {
+            Proof::ChecksumWrong => {
+                symbol.counts.checksums_bad += 1;
+                Some(Fault::Checksum)
+            }
+            _ if symbol.book.is_crossed() => {
+                symbol.counts.crossed += 1;
+                Some(Fault::Crossed)
+            }
+            _ => None,
+        };
+        symbol.counts.checksums_ok += u64::from(proof == Proof::ChecksumRight);
+        if let Some(fault) = fault {
+            self.resync(id, fault, received, out);
+            return Err(fault);
+        }
+        let resynced = symbol.state == BookState::Resyncing;
+        symbol.state = match proof {
+            Proof::Nothing => BookState::Unverifiable,
+            _ => BookState::Verified,
+        };
+        if diff.reset {
+            symbol.counts.snapshots += 1;
+        }
+        if symbol.state == BookState::Unverifiable {
+            diff.stamps.flags = diff.stamps.flags.with(Flags::UNVERIFIED);
+        }
+        let follows_break = resynced && symbol.published;
+        if follows_break {
+            diff.stamps.flags = diff.stamps.flags.with(Flags::GAP_BEFORE);
+        }
+        symbol.published = true;
+        let channel = self.channel(id, Kind::Book);
+        out.updates.push(Update { channel, event: Event::Book(diff) });
+        if follows_break {
+            self.symbol_status(id, VenueState::Up, "the book is right again", received, out);
+        }
+        Ok(())
+    }
+
+    /// Ends trust in a symbol's book: it says so, and nothing of the book is published until its
+    /// next snapshot. What the fault was is counted, but for those that [`Desk::book`] counts.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn resync(&mut self, id: SymbolId, fault: Fault, now: Nanos, out: &mut Output) {
+        let symbol = &mut self.symbols[id.0 as usize];
+        symbol.counts.gaps += u64::from(fault == Fault::Gap);
+        symbol.counts.malformed += u64::from(fault == Fault::Malformed);
+        let was = std::mem::replace(&mut symbol.state, BookState::Resyncing);
+        if was != BookState::Resyncing {
+            self.symbol_status(id, VenueState::Resync, fault.as_str(), now, out);
+        }
+    }
+
+    /// Executions of the symbol may have been missed: the next one says so.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn missed_trades(&mut self, id: SymbolId) {
+        self.symbols[id.0 as usize].trades_missed = true;
+    }
+
+    /// The connection is gone, and with it the trust in every book.
+    pub fn disconnected(&mut self, reason: &str, now: Nanos, out: &mut Output) {
+        for symbol in &mut self.symbols {
+            symbol.state = BookState::Resyncing;
+            symbol.trades_missed |= symbol.counts.trades > 0;
+        }
+        self.status(VenueState::Down, reason, now, out);
+    }
+
+    /// Publishes the state of the venue, if it is another.
+    pub fn status(&mut self, state: VenueState, reason: &str, now: Nanos, out: &mut Output) {
+        if state != self.status {
+            self.status = state;
+            out.updates.push(Update { channel: STATUS, event: status(state, reason, now) });
+        }
+    }
+
+    /// Publishes the state of one symbol: a refusal, a resync, its end.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn symbol_status(
+        &mut self,
+        id: SymbolId,
+        state: VenueState,
+        reason: &str,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let channel = self.channel(id, Kind::Status);
+        out.updates.push(Update { channel, event: status(state, reason, now) });
+    }
+
+    /// Counts a message that could not be read, and reports the first of each kind with its text.
+    pub fn malformed(&mut self, error: JsonError, message: &[u8], out: &mut Output) {
+        self.counts.malformed += 1;
+        if !self.reported.contains(&error.expected) {
+            self.reported.push(error.expected);
+            let shown = String::from_utf8_lossy(&message[..message.len().min(SHOWN_BYTES)]);
+            let mut text = format!("{}: unreadable message, {error}: ", self.options.venue);
+            text.extend(shown.chars().flat_map(char::escape_debug));
+            if message.len() > SHOWN_BYTES {
+                text.push_str(&format!("… ({} bytes)", message.len()));
+            }
+            out.actions.push(Action::Report(text));
+        }
+    }
+
+    /// The best price of one side of a symbol's book, and the size there, if it is trusted.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    #[must_use]
+    pub fn best(&self, id: SymbolId, side: BookSide) -> Option<market::Level> {
+        let symbol = self.symbol(id);
+        (symbol.state != BookState::Resyncing).then(|| symbol.book.best(side).copied())?
+    }
+}
+
+fn status(state: VenueState, reason: &str, now: Nanos) -> Event {
+    let stamps = Stamps { received: now, ..Stamps::default() };
+    Event::Status(Status { state, reason: reason.into(), stamps })
+}

@@ -1,0 +1,165 @@
+//! What every venue's adapter is: bytes in, normalised events and wishes out, and nothing else.
+//!
+//! An [`Adapter`] speaks one venue's protocol on one connection. It opens no socket and reads no
+//! clock: its owner gives it [`Input`]s with the time, and carries out the [`Action`]s it asks for
+//! in [`Output`]. So the same adapter runs in the broker, in a process of its own, over a
+//! recording and under a fuzzer.
+//!
+//! - [`Desk`]: the symbols of a connection, their books and what was counted. Every event leaves
+//!   through it, so it is the one place that knows whether a book may be trusted.
+//! - [`Rules`]: what a venue allows on a connection.
+//! - [`json`], [`time`], [`symbol`]: reading what venues write.
+//!
+//! Data flows one way: [`Adapter::handle`] reads a message, tells the desk, and the desk writes
+//! [`Update`](crate::Update)s.
+
+pub mod desk;
+pub mod json;
+pub mod symbol;
+pub mod time;
+
+use std::fmt;
+
+use market::Nanos;
+
+use crate::Update;
+
+pub use self::desk::{Desk, DeskOptions, Fault, Proof, Stream, Streams, SymbolId};
+
+/// One venue's protocol on one connection.
+pub trait Adapter: Send + fmt::Debug {
+    /// Takes one input that came at `now`, nanoseconds since 1970 by our wall clock, and appends
+    /// what comes of it. Never panics, whatever the bytes are.
+    fn handle(&mut self, input: Input<'_>, now: Nanos, out: &mut Output);
+
+    /// Its symbols, books and counts.
+    fn desk(&self) -> &Desk;
+
+    /// What the venue allows on a connection.
+    fn rules(&self) -> &'static Rules;
+}
+
+/// What reaches an adapter.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// The connection is open, anew each time: everything is to be subscribed.
+    Connected,
+    /// A text message, whole. Not known to be UTF-8.
+    Text(&'a [u8]),
+    /// A binary message, or for venues without WebSocket a packet.
+    Binary(&'a [u8]),
+    /// The answer to [`Action::Fetch`].
+    Answer {
+        /// Which one.
+        request: u32,
+        /// HTTP status.
+        status: u16,
+        /// What it says.
+        body: &'a [u8],
+    },
+    /// [`Action::Fetch`] failed before there was an answer.
+    NoAnswer {
+        /// Which one.
+        request: u32,
+        /// Why, for a person.
+        reason: &'a str,
+    },
+    /// The time asked for with [`Output::wake_at`] has come; it may also come unasked.
+    Timer,
+    /// Nothing came for [`Rules::stale_after`].
+    Silent,
+    /// Somebody wants a stream of a symbol now, or nobody does any more: it is to be subscribed or
+    /// unsubscribed. Comes only for what the desk has as not wanted, or as wanted.
+    Demand {
+        /// Of which symbol.
+        symbol: SymbolId,
+        /// Which stream.
+        stream: Stream,
+        /// Whether it is wanted from now on.
+        wanted: bool,
+    },
+    /// The connection is gone: no book is to be trusted until the next snapshot.
+    Disconnected {
+        /// Why, for a person.
+        reason: &'a str,
+    },
+}
+
+/// What an adapter wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// A text message to the venue, after all those before it. The owner paces them by
+    /// [`Rules::messages_per_second`].
+    Send(String),
+    /// A REST request: GET of `path` below the venue's REST address. The owner paces and retries
+    /// nothing; it answers with [`Input::Answer`] or [`Input::NoAnswer`] once.
+    Fetch {
+        /// Comes back in the answer. No two requests under way share one.
+        request: u32,
+        /// Path and query, from `/` on.
+        path: String,
+    },
+    /// Close the connection and open another, with the owner's backoff.
+    Reconnect {
+        /// Why, for a person.
+        reason: String,
+    },
+    /// A line for the log, once for each kind of trouble.
+    Report(String),
+}
+
+/// What comes of an input, in order.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Events; the channel is an index into [`Desk::channels`].
+    pub updates: Vec<Update>,
+    /// What is to be done.
+    pub actions: Vec<Action>,
+    /// When [`Input::Timer`] is wanted next; the earliest of all wishes. The owner takes it out.
+    pub wake_at: Option<Nanos>,
+}
+
+impl Output {
+    /// Asks for [`Input::Timer`] at `at`, or earlier.
+    pub fn wake(&mut self, at: Nanos) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Asks for a text message to be sent.
+    pub fn send(&mut self, text: impl Into<String>) {
+        self.actions.push(Action::Send(text.into()));
+    }
+
+    /// Asks for another connection.
+    pub fn reconnect(&mut self, reason: impl Into<String>) {
+        self.actions.push(Action::Reconnect { reason: reason.into() });
+    }
+}
+
+/// What a venue allows, from its documentation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Where its WebSocket is, unless the configuration says otherwise.
+    pub websocket: &'static str,
+    /// Where its REST interface is; empty where none is needed.
+    pub rest: &'static str,
+    /// Longest message it sends; a longer one ends the connection.
+    pub message_bytes: usize,
+    /// Messages it takes a second on a connection.
+    pub messages_per_second: u32,
+    /// Connections it takes within [`Rules::connections_window`].
+    pub connections: u32,
+    /// See [`Rules::connections`].
+    pub connections_window: Nanos,
+    /// Streams on one connection.
+    pub streams: usize,
+    /// After which time it cuts every connection; `None` where it does not.
+    pub lifetime: Option<Nanos>,
+    /// Without a message for so long, what we have counts as stale.
+    pub stale_after: Nanos,
+    /// Without a byte for so long, the connection counts as dead.
+    pub dead_after: Nanos,
+}
+
+/// A second in nanoseconds, for [`Rules`].
+pub const SECOND: Nanos = 1_000_000_000;

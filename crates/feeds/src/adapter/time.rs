@@ -1,0 +1,96 @@
+//! Venues' time stamps, in all their forms, as nanoseconds since 1970-01-01 UTC.
+
+use market::Nanos;
+
+/// Milliseconds since 1970; `None` beyond what nanoseconds can tell in 64 bits (the year 2554).
+#[must_use]
+pub fn millis(value: u64) -> Option<Nanos> {
+    value.checked_mul(1_000_000)
+}
+
+/// Microseconds since 1970; `None` as for [`millis`].
+#[must_use]
+pub fn micros(value: u64) -> Option<Nanos> {
+    value.checked_mul(1_000)
+}
+
+/// An RFC 3339 time with up to nine digits of fraction and `Z` or an offset, such as
+/// `2026-08-24T22:21:56.724795Z`. `None` for anything else, and for times before 1970: venues
+/// write `0001-01-01T00:00:00Z` where they know none.
+#[must_use]
+pub fn rfc3339(text: &str) -> Option<Nanos> {
+    let bytes = text.as_bytes();
+    let number = |from: usize, to: usize| -> Option<u64> {
+        let digits = text.get(from..to)?;
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+    };
+    let marks = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
+    if marks.iter().any(|&(at, mark)| bytes.get(at) != Some(&mark))
+        || !matches!(bytes.get(10), Some(b'T' | b't' | b' '))
+    {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !in_range || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let mut at = 19;
+    let mut nanos = 0;
+    if bytes.get(at) == Some(&b'.') {
+        let digits = bytes[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // Finer than nanoseconds is cut off.
+        let kept = digits.min(9);
+        nanos = number(at + 1, at + 1 + kept)? * 10_u64.pow(9 - kept as u32);
+        at += 1 + digits;
+    }
+    let offset = match bytes.get(at) {
+        Some(b'Z' | b'z') if at + 1 == bytes.len() => 0,
+        Some(sign @ (b'+' | b'-')) if at + 6 == bytes.len() && bytes[at + 3] == b':' => {
+            let minutes = (number(at + 1, at + 3)? * 60 + number(at + 4, at + 6)?) as i64;
+            if *sign == b'+' { minutes } else { -minutes }
+        }
+        _ => return None,
+    };
+    let seconds = days_since_1970(year, month, day) * 86_400
+        + (hour * 3_600 + minute * 60 + second) as i64
+        - offset * 60;
+    u64::try_from(seconds).ok()?.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar. A year is counted from March on, so
+/// that the leap day is its last and months have a fixed place in it.
+fn days_since_1970(year: u64, month: u64, day: u64) -> i64 {
+    let year = year as i64 - i64::from(month <= 2);
+    let month = (month as i64 + 9) % 12;
+    let leaps = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    let day_of_year = (153 * month + 2) / 5 + day as i64 - 1;
+    // 719,468 days lie between 0000-03-01 and 1970-01-01.
+    year * 365 + leaps + day_of_year - 719_468
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_venues_write_them() {
+        for (text, nanos) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2000-02-29T12:00:00Z", Some(951_825_600_000_000_000)),
+            ("2026-08-24T22:21:56.724795Z", Some(1_787_610_116_724_795_000)),
+            ("2026-08-24T22:21:56.1Z", Some(1_787_610_116_100_000_000)),
+            ("2026-08-25T00:21:56+02:00", Some(1_787_610_116_000_000_000)),
+            ("2026-08-24T22:21:56.1234567899Z", Some(1_787_610_116_123_456_789)),
+            ("0001-01-01T00:00:00.000000Z", None),
+            ("2026-13-01T00:00:00Z", None),
+            ("2026-08-24 22:21:56.09 +0000 UTC m=+41691.26", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(rfc3339(text), nanos, "{text}");
+        }
+        assert_eq!(millis(u64::MAX), None);
+    }
+}

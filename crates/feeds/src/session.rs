@@ -1,0 +1,244 @@
+//! Recorded sessions: their lines, and playing them to adapters as if they were live.
+//!
+//! A line is one JSON object: `ts_ns` (receive time, nanoseconds since 1970, or null), `dir`
+//! (`connect`, `send`, `recv`, `http`), `conn` (which connection), `url`, `raw` (the text that was
+//! on the wire).
+
+use std::collections::BTreeMap;
+
+use market::Nanos;
+use serde::Deserialize;
+
+use crate::adapter::{Action, Adapter, DeskOptions, Input, Output};
+use crate::venue::Venue;
+
+/// What a line of a session tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// A connection was opened.
+    Connect,
+    /// We sent a message.
+    Send,
+    /// A message came.
+    Recv,
+    /// A REST request was answered.
+    Http,
+}
+
+/// One line of a session.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Record {
+    /// When it came, where the recorder kept that.
+    #[serde(default)]
+    pub ts_ns: Option<Nanos>,
+    /// What it tells of.
+    pub dir: Direction,
+    /// Which connection.
+    #[serde(default)]
+    pub conn: String,
+    /// Where to.
+    #[serde(default)]
+    pub url: String,
+    /// The text on the wire, unchanged.
+    #[serde(default)]
+    pub raw: String,
+}
+
+impl Record {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(line: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(line)
+    }
+
+    /// Reads all lines that are not empty, and brings them into the order in which they happened:
+    /// recorders write one connection after the other. Lines without a time stay behind the one
+    /// before them.
+    ///
+    /// # Errors
+    /// The number of the first bad line, from 1 on, and what is wrong with it.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, (usize, serde_json::Error)> {
+        let mut records = Vec::new();
+        let mut last = 0;
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            let record = Self::parse(line).map_err(|error| (number + 1, error))?;
+            last = record.ts_ns.unwrap_or(last);
+            records.push((last, record));
+        }
+        records.sort_by_key(|(time, _)| *time);
+        Ok(records.into_iter().map(|(_, record)| record).collect())
+    }
+}
+
+/// Plays a session to adapters, one for each connection in it, which take every symbol they meet.
+#[derive(Debug)]
+pub struct Player {
+    venue: Venue,
+    options: DeskOptions,
+    connections: BTreeMap<String, Connection>,
+    /// REST answers that nobody has asked for yet.
+    answers: Vec<(String, String)>,
+    clock: Nanos,
+}
+
+#[derive(Debug)]
+struct Connection {
+    adapter: Box<dyn Adapter>,
+    /// REST requests not answered yet.
+    asked: Vec<(u32, String)>,
+    /// When it wants to be woken.
+    wake_at: Option<Nanos>,
+}
+
+impl Player {
+    /// A player for recordings of `venue`; of `options`, `open` is always true.
+    #[must_use]
+    pub fn new(venue: Venue, options: DeskOptions) -> Self {
+        let options = DeskOptions { open: true, ..options };
+        Self { venue, options, connections: BTreeMap::new(), answers: Vec::new(), clock: 0 }
+    }
+
+    /// Plays one record; `event` is given each connection's adapter with what came of it.
+    pub fn play(&mut self, record: &Record, mut event: impl FnMut(&dyn Adapter, &mut Output)) {
+        self.clock = record.ts_ns.unwrap_or(self.clock);
+        let now = self.clock;
+        for connection in self.connections.values_mut() {
+            if connection.wake_at.is_some_and(|at| at <= now) {
+                connection.wake_at = None;
+                connection.input(Input::Timer, now, &mut event);
+            }
+        }
+        match record.dir {
+            Direction::Send => {}
+            Direction::Http => {
+                let key = request_key(&record.url);
+                self.answers.retain(|(known, _)| *known != key);
+                self.answers.push((key, record.raw.clone()));
+            }
+            Direction::Connect => self.input(&record.conn, Input::Connected, now, &mut event),
+            Direction::Recv => {
+                self.input(&record.conn, Input::Text(record.raw.as_bytes()), now, &mut event);
+            }
+        }
+        self.answer(now, &mut event);
+    }
+
+    /// The adapters, by connection.
+    pub fn adapters(&self) -> impl Iterator<Item = (&str, &dyn Adapter)> {
+        self.connections.iter().map(|(name, connection)| (name.as_str(), &*connection.adapter))
+    }
+
+    fn input(
+        &mut self,
+        conn: &str,
+        input: Input<'_>,
+        now: Nanos,
+        event: &mut impl FnMut(&dyn Adapter, &mut Output),
+    ) {
+        if !self.connections.contains_key(conn) {
+            let adapter = self.venue.adapter(self.options.clone());
+            self.connections
+                .insert(conn.to_owned(), Connection { adapter, asked: Vec::new(), wake_at: None });
+            if !matches!(input, Input::Connected) {
+                // Cut out of a longer recording.
+                self.input(conn, Input::Connected, now, event);
+            }
+        }
+        if let Some(connection) = self.connections.get_mut(conn) {
+            connection.input(input, now, event);
+        }
+    }
+
+    /// Gives answers to whoever asked for them.
+    fn answer(&mut self, now: Nanos, event: &mut impl FnMut(&dyn Adapter, &mut Output)) {
+        for connection in self.connections.values_mut() {
+            let mut at = 0;
+            while at < connection.asked.len() {
+                let key = request_key(&connection.asked[at].1);
+                let Some(found) = self.answers.iter().position(|(known, _)| *known == key) else {
+                    at += 1;
+                    continue;
+                };
+                let (_, body) = self.answers.remove(found);
+                let (request, _) = connection.asked.remove(at);
+                let input = Input::Answer { request, status: 200, body: body.as_bytes() };
+                connection.input(input, now, event);
+                // It may have asked anew.
+                at = 0;
+            }
+        }
+    }
+}
+
+impl Connection {
+    fn input(
+        &mut self,
+        input: Input<'_>,
+        now: Nanos,
+        event: &mut impl FnMut(&dyn Adapter, &mut Output),
+    ) {
+        let mut out = Output::default();
+        self.adapter.handle(input, now, &mut out);
+        for action in &out.actions {
+            match action {
+                Action::Fetch { request, path } => self.asked.push((*request, path.clone())),
+                // Nobody answers: the recording goes on as it did.
+                Action::Reconnect { .. } | Action::Send(_) | Action::Report(_) => {}
+            }
+        }
+        self.wake_at = [self.wake_at, out.wake_at].into_iter().flatten().min();
+        event(&*self.adapter, &mut out);
+    }
+}
+
+/// What a request asks for: its path, and of its query only the symbol. A recorder may have asked
+/// for another depth than we do.
+fn request_key(url: &str) -> String {
+    let rest = url
+        .split_once("://")
+        .map_or(url, |(_, rest)| rest.find('/').map_or("", |slash| &rest[slash..]));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let symbol = query.split('&').find(|part| {
+        part.split_once('=').is_some_and(|(name, _)| matches!(name, "symbol" | "instId"))
+    });
+    format!("{}?{}", path.trim_end_matches('/'), symbol.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test's own lines are good")]
+
+    use super::*;
+
+    #[test]
+    fn lines_come_in_the_order_in_which_they_happened() {
+        let text = concat!(
+            r#"{"ts_ns":5,"dir":"http","conn":"h","url":"https://x/y","raw":"a"}"#,
+            "\n\n",
+            r#"{"ts_ns":1,"dir":"connect","conn":"w","url":"","raw":""}"#,
+            "\n",
+            r#"{"ts_ns":null,"dir":"recv","conn":"w","raw":"b"}"#,
+            "\n",
+            r#"{"ts_ns":9,"dir":"recv","conn":"w","raw":"c"}"#,
+            "\n",
+        );
+        let raws: Vec<_> = Record::parse_all(text).unwrap().into_iter().map(|r| r.raw).collect();
+        assert_eq!(raws, ["", "b", "a", "c"]);
+        assert_eq!(Record::parse_all("{}\n").unwrap_err().0, 1);
+    }
+
+    #[test]
+    fn requests_are_told_apart_by_path_and_symbol() {
+        for (url, key) in [
+            ("https://api.x.com/api/v3/depth?symbol=A&limit=1000", "/api/v3/depth?symbol=A"),
+            ("/api/v3/depth?limit=5000&symbol=A", "/api/v3/depth?symbol=A"),
+            ("https://www.x.net/api/v2/order_book/a/", "/api/v2/order_book/a?"),
+            ("https://x.net", "?"),
+        ] {
+            assert_eq!(request_key(url), key);
+        }
+    }
+}

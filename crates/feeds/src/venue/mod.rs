@@ -1,0 +1,40 @@
+//! The venues: which there are, and the adapter of each. One file, or one small folder, a venue.
+
+use std::str::FromStr;
+
+use crate::adapter::{Adapter, DeskOptions};
+
+/// A venue whose protocol is spoken here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Venue {}
+
+impl Venue {
+    /// Every venue with the name it has in configurations and on the command line.
+    pub const ALL: [(Self, &'static str); 0] = [];
+
+    /// Its name in configurations and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(venue, _)| *venue == self).map_or("", |(_, name)| name)
+    }
+
+    /// An adapter for one connection.
+    #[must_use]
+    pub fn adapter(self, options: DeskOptions) -> Box<dyn Adapter> {
+        match self {}
+    }
+}
+
+impl FromStr for Venue {
+    type Err = UnknownVenue;
+
+    fn from_str(name: &str) -> Result<Self, UnknownVenue> {
+        let known = Self::ALL.iter().find(|(_, known)| *known == name);
+        known.map(|(venue, _)| *venue).ok_or_else(|| UnknownVenue(name.to_owned()))
+    }
+}
+
+/// A name that is no venue's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is no venue; there are {names}", names = Venue::ALL.map(|(_, name)| name).join(", "))]
+pub struct UnknownVenue(String);
