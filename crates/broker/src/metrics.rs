@@ -107,7 +107,7 @@ impl Collector for Snapshot {
                 (seconds(bound), within - std::mem::replace(&mut before, within))
             })
             .collect();
-        buckets.push((f64::MAX, latency.count - before));
+        buckets.push((f64::INFINITY, latency.count - before));
         let mut metric = encoder.encode_descriptor(
             "write_latency",
             "From publishing an event to the end of the turn that wrote it, once for each shard",

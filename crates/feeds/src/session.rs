@@ -209,8 +209,6 @@ fn request_key(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test's own lines are good")]
-
     use super::*;
 
     #[test]

@@ -53,6 +53,12 @@ impl Flags {
         Self(self.0 | other.0)
     }
 
+    /// These but for those of `other`.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether all of `other` are among these.
     #[must_use]
     pub const fn has(self, other: Self) -> bool {
@@ -113,6 +119,18 @@ pub enum Event {
 }
 
 impl Event {
+    /// When it happened, and what else is to be known of it.
+    #[must_use]
+    pub fn stamps(&self) -> Stamps {
+        match self {
+            Self::Trade(trade) => trade.stamps,
+            Self::Quote(quote) => quote.stamps,
+            Self::Book(diff) => diff.stamps,
+            Self::Bar(bar) => bar.stamps,
+            Self::Status(status) => status.stamps,
+        }
+    }
+
     /// Which kind of topic this belongs to.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::{BookDiff, Decimal, Level};
+use crate::{BookDiff, Decimal, Flags, Level};
 
 /// Folds `diffs`, oldest first, into one: sizes are absolute, so of each price the last word
-/// stands. Stamps are those of the newest. Returns `None` when `diffs` is empty.
+/// stands. Stamps are those of the newest, but that any gap in the range stays told. Returns `None` when `diffs` is empty.
 ///
 /// A removal is kept even where the level was added within the range: the receiver may or may
 /// not hold it, and removing what is not there is harmless. If a diff in the range is a reset,
@@ -14,7 +14,10 @@ use crate::{BookDiff, Decimal, Level};
 pub fn merge_diffs<'a>(diffs: impl IntoIterator<Item = &'a BookDiff>) -> Option<BookDiff> {
     let mut diffs: Vec<&BookDiff> = diffs.into_iter().collect();
     let newest = diffs.last()?;
-    let stamps = newest.stamps;
+    let mut stamps = newest.stamps;
+    if diffs.iter().any(|diff| diff.stamps.flags.has(Flags::GAP_BEFORE)) {
+        stamps.flags = stamps.flags.with(Flags::GAP_BEFORE);
+    }
     let reset = diffs.iter().rposition(|diff| diff.reset);
     diffs.drain(..reset.unwrap_or(0));
     let side = |levels: fn(&BookDiff) -> &[Level]| {

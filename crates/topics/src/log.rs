@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use market::{Book, BookDiff, Event, Nanos, merge_diffs};
+use market::{Book, BookDiff, Event, Flags, Nanos, merge_diffs};
 use wire::message::{self, EventHead, SnapshotHead};
 use wire::{Code, Codec, Payload, Rejection};
 
@@ -31,7 +31,7 @@ impl Default for HistoryLimits {
             merging_events: 1_024,
             bytes: 4 << 20,
             age: 600_000_000_000,
-            book_levels: 10_000,
+            book_levels: 100_000,
         }
     }
 }
@@ -330,7 +330,10 @@ impl Log {
                 message::append_event(codec, buffer, head, &Payload::Book(merged, checksum));
                 Merged::Event
             }
-            _ => {
+            merged => {
+                if merged.is_some_and(|merged| merged.stamps.flags.has(Flags::GAP_BEFORE)) {
+                    message::append_upstream_gap(codec, buffer, topic.name().as_str(), from);
+                }
                 self.append_snapshot(topic, codec, buffer);
                 Merged::Snapshot
             }

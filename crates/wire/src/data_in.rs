@@ -3,8 +3,8 @@
 use std::fmt;
 
 use market::{
-    Aggressor, Bar, BookDiff, Decimal, Event, Kind, Level, Nanos, Quote, QuoteSide, Stamps, Status,
-    Trade, VenueState,
+    Aggressor, Bar, BookDiff, Decimal, Event, Flags, Kind, Level, Nanos, Quote, QuoteSide, Stamps,
+    Status, Trade, VenueState,
 };
 use simd_json::prelude::*;
 use simd_json::tape::{Object, Value};
@@ -30,7 +30,8 @@ pub(crate) fn read_event(
     let stamps = Stamps {
         event: fields.optional("ts_event", nanos)?,
         received: fields.optional("ts_recv", nanos)?.unwrap_or(received),
-        ..Stamps::default()
+        sequence: fields.optional("venue_seq", whole)?,
+        flags: fields.optional("flags", flags)?.unwrap_or_default(),
     };
     Ok(match kind {
         Kind::Trade => Event::Trade(Trade {
@@ -155,6 +156,21 @@ fn nanos(value: Value<'_, '_>) -> Result<Nanos, Wanted> {
 
 fn count(value: Value<'_, '_>) -> Result<u64, Wanted> {
     value.as_u64().ok_or_else(|| "must be a whole number".into())
+}
+
+fn whole(value: Value<'_, '_>) -> Result<u64, Wanted> {
+    let parsed = value.as_u64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+    parsed.ok_or_else(|| "must be a whole number, such as \"50093239218\"".into())
+}
+
+fn flags(value: Value<'_, '_>) -> Result<Flags, Wanted> {
+    let known = Flags::ALL.map(|(_, name)| name).join(", ");
+    let wanted = || format!("must be a list of {known}");
+    let names = value.as_array().ok_or_else(wanted)?;
+    names.iter().try_fold(Flags::none(), |flags, name| {
+        let flag = name.as_str().and_then(Flags::named).ok_or_else(wanted)?;
+        Ok(flags.with(flag))
+    })
 }
 
 fn boolean(value: Value<'_, '_>) -> Result<bool, Wanted> {

@@ -1,6 +1,6 @@
 //! Outbound `data`: each market kind as a map, prices as strings, stamps as each codec needs them.
 
-use market::{Bar, Book, BookDiff, BookSide, Decimal, Event, Level, Quote, Stamps, Trade};
+use market::{Bar, Book, BookDiff, BookSide, Decimal, Event, Flags, Level, Quote, Stamps, Trade};
 
 use crate::Payload;
 use crate::writer::Writer;
@@ -26,7 +26,9 @@ pub(crate) fn payload(out: &mut impl Writer, payload: &Payload) {
 }
 
 /// Writes a whole book as the `data` of a snapshot.
-pub(crate) fn book(out: &mut impl Writer, book: &Book, stamps: Stamps) {
+pub(crate) fn book(out: &mut impl Writer, book: &Book, mut stamps: Stamps) {
+    // Whatever came before, this is the whole state.
+    stamps.flags = stamps.flags.without(Flags::GAP_BEFORE);
     begin(out, 3, stamps);
     levels(out, "bids", book.levels(BookSide::Bid));
     levels(out, "asks", book.levels(BookSide::Ask));
@@ -120,7 +122,8 @@ fn decimal(out: &mut impl Writer, key: &'static str, decimal: Decimal) {
 
 /// Starts a map of `entries` and the stamps.
 fn begin(out: &mut impl Writer, entries: usize, stamps: Stamps) {
-    out.map(entries + 1 + usize::from(stamps.event.is_some()));
+    let given = [stamps.event.is_some(), stamps.sequence.is_some(), !stamps.flags.is_empty()];
+    out.map(entries + 1 + given.map(usize::from).iter().sum::<usize>());
 }
 
 fn end(out: &mut impl Writer, stamps: Stamps) {
@@ -130,5 +133,18 @@ fn end(out: &mut impl Writer, stamps: Stamps) {
     }
     out.key("ts_recv");
     out.stamp(stamps.received);
+    if let Some(sequence) = stamps.sequence {
+        out.key("venue_seq");
+        out.number_as_text(sequence);
+    }
+    if !stamps.flags.is_empty() {
+        out.key("flags");
+        out.list(stamps.flags.names().count());
+        for name in stamps.flags.names() {
+            out.element();
+            out.plain(name);
+        }
+        out.end_list();
+    }
     out.end_map();
 }

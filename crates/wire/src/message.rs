@@ -47,7 +47,7 @@ pub enum GapReason {
     History,
     /// The topic's numbering began anew.
     Restart,
-    /// The venue's own stream was broken.
+    /// The venue's own stream was broken; none of our events is lost.
     Upstream,
 }
 
@@ -196,8 +196,12 @@ fn append(codec: Codec, buffer: &mut Vec<u8>, message: &Message<'_>) {
     }
 }
 
-/// Appends an event, plain or merged.
+/// Appends an event, plain or merged. Where the venue's own stream was broken before it, a gap
+/// that says so stands first.
 pub fn append_event(codec: Codec, buffer: &mut Vec<u8>, head: EventHead<'_>, payload: &Payload) {
+    if payload.follows_gap() {
+        append_upstream_gap(codec, buffer, head.topic, head.from);
+    }
     match codec {
         Codec::Json => {
             frame::append(buffer, Opcode::Text, |out| event(&mut Json(out), head, payload));
@@ -284,6 +288,13 @@ fn snapshot<W: Writer>(out: &mut W, head: SnapshotHead<'_>, data: impl FnOnce(&m
     out.key("data");
     data(out);
     out.end_map();
+}
+
+/// Appends the gap that tells of a break in the venue's own stream before event `from`. None of
+/// our events is lost with it: how many of the venue's are, nobody knows.
+pub fn append_upstream_gap(codec: Codec, buffer: &mut Vec<u8>, topic: &str, from: u64) {
+    let (to, reason) = (from.saturating_sub(1), GapReason::Upstream);
+    append_gap(codec, buffer, Gap { topic, from, to, reason, epoch: None });
 }
 
 /// Appends a gap.

@@ -1,6 +1,6 @@
 //! The `data` of an event: one of the market kinds, or opaque JSON.
 
-use market::{BookDiff, Event};
+use market::{BookDiff, Event, Flags};
 
 use crate::JsonText;
 
@@ -13,4 +13,17 @@ pub enum Payload {
     Book(BookDiff, u32),
     /// Opaque JSON of a generic topic.
     Json(JsonText),
+}
+
+impl Payload {
+    /// Whether events of the venue are missing before it.
+    #[must_use]
+    pub fn follows_gap(&self) -> bool {
+        let flags = match self {
+            Self::Market(event) => event.stamps().flags,
+            Self::Book(diff, _) => diff.stamps.flags,
+            Self::Json(_) => Flags::none(),
+        };
+        flags.has(Flags::GAP_BEFORE)
+    }
 }

@@ -5,8 +5,8 @@
 mod support;
 
 use market::{
-    Aggressor, Bar, BookDiff, Decimal, Event, Level, Quote, QuoteSide, Stamps, Status, Trade,
-    VenueState,
+    Aggressor, Bar, BookDiff, Decimal, Event, Flags, Level, Quote, QuoteSide, Stamps, Status,
+    Trade, VenueState,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -20,7 +20,11 @@ fn decimals() -> impl Strategy<Value = Decimal> {
 }
 
 fn stamps() -> impl Strategy<Value = Stamps> {
-    (any::<Option<u64>>(), any::<u64>()).prop_map(|(event, received)| Stamps { event, received, ..Stamps::default() })
+    let flags = prop::collection::vec(prop::sample::select(&Flags::ALL[1..]), 0..3);
+    let flags =
+        flags.prop_map(|flags| flags.iter().fold(Flags::none(), |all, flag| all.with(flag.0)));
+    (any::<Option<u64>>(), any::<u64>(), any::<Option<u64>>(), flags)
+        .prop_map(|(event, received, sequence, flags)| Stamps { event, received, sequence, flags })
 }
 
 fn levels() -> impl Strategy<Value = Vec<Level>> {
@@ -118,16 +122,6 @@ fn expected(event: &Event) -> Value {
     }
 }
 
-fn stamps_of(event: &Event) -> Stamps {
-    match event {
-        Event::Trade(trade) => trade.stamps,
-        Event::Quote(quote) => quote.stamps,
-        Event::Book(diff) => diff.stamps,
-        Event::Bar(bar) => bar.stamps,
-        Event::Status(status) => status.stamps,
-    }
-}
-
 proptest! {
     #[test]
     fn any_market_event_says_the_same_in_both_codecs(
@@ -136,10 +130,16 @@ proptest! {
         (from, more) in (1u64..1_000, 0u64..3),
     ) {
         let mut data = expected(&event);
-        let stamps = stamps_of(&event);
+        let stamps = event.stamps();
         data["ts_recv"] = json!(stamps.received.to_string());
         if let Some(time) = stamps.event {
             data["ts_event"] = json!(time.to_string());
+        }
+        if let Some(sequence) = stamps.sequence {
+            data["venue_seq"] = json!(sequence.to_string());
+        }
+        if !stamps.flags.is_empty() {
+            data["flags"] = stamps.flags.names().collect();
         }
         let payload = match event {
             Event::Book(diff) => {
@@ -278,4 +278,22 @@ fn deep_nesting_passes_or_is_refused_and_never_panics() {
             }
         }
     }
+}
+
+#[test]
+fn a_break_in_the_venues_stream_is_told_by_a_gap_before_the_event_and_loses_nothing_of_ours() {
+    let stamps = Stamps { flags: Flags::GAP_BEFORE, ..Stamps::default() };
+    let diff = BookDiff { reset: true, stamps, ..BookDiff::default() };
+    let (mut alone, mut both) = (Vec::new(), Vec::new());
+    wire::message::append_upstream_gap(Codec::Json, &mut alone, "book.v.X", 7);
+    let gap = message(Codec::Json, &alone);
+    assert_eq!(
+        gap,
+        json!({"op": "gap", "topic": "book.v.X", "from": 7, "to": 6, "reason": "upstream"})
+    );
+    let head = EventHead { topic: "book.v.X", seq: 9, from: 7, published: 1 };
+    wire::message::append_event(Codec::Json, &mut both, head, &Payload::Book(diff, 0));
+    assert_eq!(both[..alone.len()], alone, "the gap stands first");
+    let event = message(Codec::Json, &both[alone.len()..]);
+    assert_eq!((&event["seq"], &event["data"]["flags"]), (&json!(9), &json!(["gap_before"])));
 }

@@ -46,6 +46,8 @@ impl Renderer {
         let count = gap.to.saturating_add(1).saturating_sub(gap.from);
         let text = if gap.reason == "restart" && count == 0 {
             "RESTART: the broker began anew, and so do the numbers".into()
+        } else if gap.reason == "upstream" {
+            "GAP: the venue's own stream was broken before the next event".into()
         } else {
             format!("GAP: {count} events lost, {} to {} ({})", gap.from, gap.to, gap.reason)
         };

@@ -68,7 +68,7 @@ settings! {
         /// snapshot and may be merged.
         latest_only: Vec<Pattern> = Vec::new(), patterns();
         /// Price levels that a book keeps on each side.
-        book_levels_max: usize = 10_000, count(1..=1_000_000);
+        book_levels_max: usize = 100_000, count(1..=1_000_000);
     }
 
     /// How much of each topic is kept for slow and returning clients; the oldest goes first.

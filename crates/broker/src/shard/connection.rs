@@ -28,6 +28,8 @@ pub(super) struct Connection {
     pub(super) ended: bool,
     /// Stands in the list of those to be read in this turn.
     pub(super) listed: bool,
+    /// Nothing was read of it yet.
+    pub(super) is_new: bool,
     /// When the last byte came.
     pub(super) heard: Millis,
     pub(super) errors: ErrorCount,

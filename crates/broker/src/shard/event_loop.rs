@@ -1,5 +1,6 @@
 //! The turn of a shard, step by step: wait, take in, read, fan out, write, end.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,10 @@ use crate::ws::Inbound;
 /// Events taken from the system at once; more come with the next turn.
 const EVENTS: usize = 4_096;
 
+/// Connections that come or go in one turn: some 30 µs each. When thousands are cut at once and
+/// come back, those that stayed must not wait for all of them.
+const COMINGS_AND_GOINGS: usize = 32;
+
 /// Bytes one read may bring; shared by all connections of the shard.
 pub(super) const SCRATCH: usize = 64 * 1024;
 
@@ -33,6 +38,9 @@ pub(super) struct EventLoop<S> {
     /// At the index of its subscriber in the hub.
     pub(super) connections: Vec<Option<Connection>>,
     pub(super) to_read: Vec<SubscriberId>,
+    /// Those of them that have just come, or are about to go: they wait for the others.
+    coming_or_going: VecDeque<SubscriberId>,
+    arrivals: VecDeque<NewConnection>,
     pub(super) scratch: Box<[u8]>,
     keepalive: Keepalive,
     questions: Vec<tokio::sync::oneshot::Sender<Report>>,
@@ -68,6 +76,8 @@ impl<S: Service> EventLoop<S> {
             owner,
             connections: Vec::new(),
             to_read: Vec::new(),
+            coming_or_going: VecDeque::new(),
+            arrivals: VecDeque::new(),
             scratch: vec![0; SCRATCH].into(),
             keepalive: Keepalive::default(),
             questions: Vec::new(),
@@ -88,6 +98,7 @@ impl<S: Service> EventLoop<S> {
             self.note(&events);
             self.take_requests();
             self.read_all();
+            self.let_in_and_out();
             let now = self.settings.clock.millis();
             self.keep_alive(now);
             self.hub.fire_timers(now);
@@ -105,7 +116,11 @@ impl<S: Service> EventLoop<S> {
 
     /// Waits for sockets, other threads or the next timer; not at all when there is work left.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let busy = self.hub.has_work() || !self.to_read.is_empty() || !self.questions.is_empty();
+        let busy = self.hub.has_work()
+            || !self.to_read.is_empty()
+            || !self.coming_or_going.is_empty()
+            || !self.arrivals.is_empty()
+            || !self.questions.is_empty();
         let (registry, id) = (&self.registry, self.id);
         let idle = !busy && self.owner.fall_asleep(|| registry.mailbox(id).is_empty());
         let timeout = if idle { self.until_next_timer() } else { Some(Duration::ZERO) };
@@ -157,7 +172,11 @@ impl<S: Service> EventLoop<S> {
             && connection.readable
             && !std::mem::replace(&mut connection.listed, true)
         {
-            self.to_read.push(id);
+            if connection.ended || connection.is_new {
+                self.coming_or_going.push_back(id);
+            } else {
+                self.to_read.push(id);
+            }
         }
     }
 
@@ -169,19 +188,30 @@ impl<S: Service> EventLoop<S> {
     fn take_requests(&mut self) {
         for request in self.owner.take() {
             match request {
-                Request::Connection(new) => {
-                    let adopted = self.adopt(new);
-                    if let (Some(id), Some(Ending::Leaving { .. })) = (adopted, self.ending) {
-                        // Its handshake was under way when all others were told.
-                        self.close(id, Close::SHUTDOWN);
-                    }
-                }
+                Request::Connection(new) => self.arrivals.push_back(new),
                 Request::Report(answer) => self.questions.push(answer),
                 Request::ShutDown { drain_until } => {
                     self.ending = Some(Ending::Draining { until: drain_until });
                 }
             }
         }
+    }
+
+    /// Some of those that come and go: each has its turn soon, and nobody waits for all of them.
+    fn let_in_and_out(&mut self) {
+        for _ in 0..COMINGS_AND_GOINGS {
+            // Those that go make room first.
+            if let Some(id) = self.coming_or_going.pop_front() {
+                self.read_one(id);
+            }
+            let Some(new) = self.arrivals.pop_front() else { continue };
+            let adopted = self.adopt(new);
+            if let (Some(id), Some(Ending::Leaving { .. })) = (adopted, self.ending) {
+                // Its handshake was under way when all others were told.
+                self.close(id, Close::SHUTDOWN);
+            }
+        }
+        self.service.messages_done();
     }
 
     fn adopt(&mut self, new: NewConnection) -> Option<SubscriberId> {
@@ -209,6 +239,7 @@ impl<S: Service> EventLoop<S> {
             readable: true,
             ended: false,
             listed: false,
+            is_new: true,
             heard: now,
             errors: ErrorCount::default(),
             _permit: new.permit,
@@ -305,11 +336,14 @@ impl<S: Service> EventLoop<S> {
                     self.write_all();
                     self.hub.end_turn();
                     self.ending = Some(Ending::Leaving { until: now + LINGER });
-                    return self.connections.iter().all(Option::is_none);
+                    return self.connections.iter().all(Option::is_none)
+                        && self.arrivals.is_empty();
                 }
                 false
             }
-            Ending::Leaving { until } => present.is_empty() || until <= now,
+            Ending::Leaving { until } => {
+                (present.is_empty() && self.arrivals.is_empty()) || until <= now
+            }
         }
     }
 }

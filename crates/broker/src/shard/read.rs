@@ -27,12 +27,17 @@ impl<S: Service> EventLoop<S> {
     /// Reads every connection that has bytes waiting, each for a bounded part of the turn.
     pub(super) fn read_all(&mut self) {
         for id in std::mem::take(&mut self.to_read) {
-            if let Some(connection) = self.connection(id) {
-                connection.listed = false;
-                self.read(id);
-            }
+            self.read_one(id);
         }
         self.service.messages_done();
+    }
+
+    /// Reads one connection that was listed for it.
+    pub(super) fn read_one(&mut self, id: SubscriberId) {
+        if let Some(connection) = self.connection(id) {
+            connection.listed = false;
+            self.read(id);
+        }
     }
 
     fn read(&mut self, id: SubscriberId) {
@@ -53,6 +58,7 @@ impl<S: Service> EventLoop<S> {
                 Ok(0) => self.remove(id),
                 Ok(count) => {
                     connection.heard = now;
+                    connection.is_new = false;
                     // A short read means that the socket is dry, unless the end has come behind.
                     dry = count < scratch.len() && !connection.ended;
                     connection.readable = !dry;

@@ -81,7 +81,11 @@ impl Truth {
         let known = self.topics.entry(topic.to_owned()).or_default();
         let number = known.head() + 1;
         let mut book = known.told.last().map(|told| told.book.clone()).unwrap_or_default();
-        let stamps = Stamps { event: chance.percent(50).then_some(now - 7), received: now, ..Stamps::default() };
+        let stamps = Stamps {
+            event: chance.percent(50).then_some(now - 7),
+            received: now,
+            ..Stamps::default()
+        };
         let (payload, mut data) = match topic.split('.').next() {
             Some("trade") => trade(number, stamps, chance),
             Some("quote") => quote(stamps, chance),

@@ -80,6 +80,36 @@ fn a_book_client_beyond_the_history_is_told_of_the_gap_and_gets_a_snapshot() {
 }
 
 #[test]
+fn a_break_in_the_venues_stream_is_told_to_all_whether_in_step_or_slow() {
+    let mut rig = Rig::new();
+    let (quick, slow) = (rig.listener(&["book.sim.X"]), rig.listener(&["book.sim.X"]));
+    rig.publish("book.sim.X", 1);
+    rig.turn();
+    rig.heard(slow);
+    rig.stalls(slow);
+    rig.publish("book.sim.X", 1);
+    let fresh =
+        json!({"reset": true, "bids": [["7.00", "1"]], "asks": [], "flags": ["gap_before"]});
+    rig.publish_data("book.sim.X", &fresh);
+    rig.publish_data("book.sim.X", &json!({"bids": [["7.50", "1"]], "asks": []}));
+    rig.turn();
+    let expected = ["1", "2", "gap 3..2", "3", "4"].map(|what| match what.strip_prefix("gap ") {
+        Some(range) => format!("gap book.sim.X {range} upstream"),
+        None => format!("event book.sim.X {what}"),
+    });
+    assert_eq!(rig.heard(quick), expected);
+    rig.takes_all(slow);
+    rig.turn();
+    let told = rig.heard(slow);
+    assert_eq!(told[0], "gap book.sim.X 2..1 upstream");
+    assert!(told[1].ends_with("book.sim.X 4") && told.len() == 2, "{told:?}");
+    let late = rig.listener(&["book.sim.X"]);
+    rig.publish("book.sim.X", 1);
+    rig.turn();
+    assert_eq!(rig.heard(late), ["event book.sim.X 5"], "what is over is not told anew");
+}
+
+#[test]
 fn a_slow_trade_client_gets_each_in_order_as_long_as_the_history_holds_them() {
     let mut rig = Rig::new();
     let who = rig.listener(&["trade.sim.X"]);

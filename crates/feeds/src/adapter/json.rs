@@ -317,8 +317,6 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test's own texts are good")]
-
     use super::*;
 
     #[test]
@@ -329,7 +327,10 @@ mod tests {
             reader.object(|reader, key| {
                 match key {
                     "s" => symbol = reader.string()?,
-                    "b" => reader.list(|reader| Ok(levels.push(reader.pair()?)))?,
+                    "b" => reader.list(|reader| {
+                        levels.push(reader.pair()?);
+                        Ok(())
+                    })?,
                     "u" => id = reader.unsigned()?,
                     _ => reader.skip()?,
                 }

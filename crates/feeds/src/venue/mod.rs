@@ -20,7 +20,7 @@ impl Venue {
 
     /// An adapter for one connection.
     #[must_use]
-    pub fn adapter(self, options: DeskOptions) -> Box<dyn Adapter> {
+    pub fn adapter(self, _options: DeskOptions) -> Box<dyn Adapter> {
         match self {}
     }
 }
