@@ -106,6 +106,22 @@ impl Book {
         self.write_all(diff, levels_max)
     }
 
+    /// Does what `diff` did to another book, which has checked and written it with
+    /// [`Book::apply`]. This book stays as long as the other one is.
+    pub fn follow(&mut self, diff: &BookDiff) {
+        if diff.reset {
+            // The room is kept for what comes.
+            self.bids.clear();
+            self.asks.clear();
+            self.price_scale = None;
+        }
+        for (side, levels) in [(Side::Bid, &diff.bids), (Side::Ask, &diff.asks)] {
+            for level in levels {
+                self.set(side, *level);
+            }
+        }
+    }
+
     fn write_all(&mut self, diff: &mut BookDiff, levels_max: usize) -> Result<Applied, BookError> {
         let mut applied = Applied::default();
         let scale = match self.price_scale {

@@ -25,5 +25,5 @@ pub use log::{Form, HistoryLimits, Log, Merged};
 pub use mailbox::{Mailbox, Wake};
 pub use name::{NameError, TopicKind, TopicName};
 pub use pattern::{Filter, Pattern};
-pub use registry::{Published, Registry, RegistryLimits, TopicInfo};
+pub use registry::{CONSOLIDATED, Published, Registry, RegistryLimits, TopicInfo};
 pub use topic::{Merging, ShardId, Topic};

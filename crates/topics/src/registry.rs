@@ -22,9 +22,14 @@ pub struct RegistryLimits {
     pub history_bytes: usize,
     /// Bounds of each topic.
     pub history: HistoryLimits,
-    /// Generic topics of which only the latest event matters.
+    /// Generic topics of which only the latest event matters. [`CONSOLIDATED`] is always among
+    /// them.
     pub latest_only: Vec<Pattern>,
 }
+
+/// The topics of the best bid and offer over all venues, `nbbo.<symbol>`: generic topics with a
+/// meaning of their own, of which only the latest event matters.
+pub const CONSOLIDATED: &str = "nbbo.>";
 
 impl Default for RegistryLimits {
     fn default() -> Self {
@@ -89,8 +94,9 @@ impl Registry {
     /// # Panics
     /// When there are more than [`ShardId::MAX`] mailboxes.
     #[must_use]
-    pub fn new(limits: RegistryLimits, epoch: u64, mailboxes: Vec<Mailbox>) -> Self {
+    pub fn new(mut limits: RegistryLimits, epoch: u64, mailboxes: Vec<Mailbox>) -> Self {
         assert!(mailboxes.len() <= ShardId::MAX, "at most {} shards", ShardId::MAX);
+        limits.latest_only.extend(Pattern::parse(CONSOLIDATED));
         let mut index = Index::default();
         for pattern in &limits.latest_only {
             index.latest_only.get_or_insert_with(pattern, || ());

@@ -377,3 +377,15 @@ fn a_merge_is_the_latest_whatever_the_history_still_holds() {
     let text = std::str::from_utf8(&frame[4..]).unwrap();
     assert!(text.contains(r#""from":2,"merged":4"#), "{text}");
 }
+
+#[test]
+fn of_the_best_of_all_venues_only_the_latest_counts() {
+    let registry = registry(RegistryLimits::default());
+    publish(&registry, "nbbo.BTC-USD", json("1"), 1);
+    publish(&registry, "nbbos.BTC-USD", json("1"), 1);
+    let merging = |text| registry.merging(&name(text));
+    assert_eq!(merging("nbbo.BTC-USD"), topics::Merging::Latest);
+    assert_eq!(merging("nbbos.BTC-USD"), topics::Merging::Never);
+    assert_eq!(registry.resolve("nbbo.BTC-USD").unwrap().merging(), topics::Merging::Latest);
+    assert!(registry.may_merge(&Pattern::parse("nbbo.>").unwrap()));
+}

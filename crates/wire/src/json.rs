@@ -7,6 +7,15 @@ use serde::{Serialize, Serializer};
 pub struct JsonText(Box<str>);
 
 impl JsonText {
+    /// Reads one JSON value.
+    ///
+    /// # Errors
+    /// Where the text is none.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        let value: &serde_json::value::RawValue = serde_json::from_str(text)?;
+        Ok(Self::from_valid(value.get()))
+    }
+
     /// Takes text that a JSON parser has accepted as one value; white space outside strings goes.
     pub(crate) fn from_valid(text: &str) -> Self {
         let bytes = text.as_bytes();
@@ -148,6 +157,14 @@ mod tests {
     fn white_space_goes_but_not_inside_strings() {
         let text = " { \"a b\" : [ 1.10 ,\n \" x \\\" y \" ] , \"c\":null } ";
         assert_eq!(JsonText::from_valid(text).as_str(), r#"{"a b":[1.10," x \" y "],"c":null}"#);
+    }
+
+    #[test]
+    fn only_one_whole_value_is_taken() {
+        assert_eq!(JsonText::parse(" {\"a\": 1.10} ").unwrap().as_str(), "{\"a\":1.10}");
+        for text in ["", "{", "{} {}", "nul", "{\"a\":}"] {
+            assert!(JsonText::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

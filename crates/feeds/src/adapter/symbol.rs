@@ -10,6 +10,9 @@ pub enum Spelling {
     /// Without any: `BTCUSDT`. Only a list of quote currencies tells where the base ends; the
     /// longest that fits is taken. Where none fits, the symbol stays as it is.
     Joined(&'static [&'static str]),
+    /// As [`Spelling::Joined`], but perpetual contracts, which are not to be taken for the pair
+    /// itself: `BTCUSDT` is `BTC-USDT-PERP`.
+    Perpetual(&'static [&'static str]),
     /// Symbols are names, not pairs: `AAPL`.
     Plain,
 }
@@ -22,7 +25,7 @@ impl Spelling {
         let native = native.to_ascii_uppercase();
         let pair = match self {
             Self::Separated(mark) => native.split_once(mark),
-            Self::Joined(quotes) => quotes
+            Self::Joined(quotes) | Self::Perpetual(quotes) => quotes
                 .iter()
                 .filter(|quote| native.len() > quote.len() && native.ends_with(**quote))
                 .max_by_key(|quote| quote.len())
@@ -30,7 +33,10 @@ impl Spelling {
             Self::Plain => None,
         };
         let name = match pair {
-            Some((base, quote)) => format!("{}-{}", currency(base), currency(quote)),
+            Some((base, quote)) => {
+                let contract = if matches!(self, Self::Perpetual(_)) { "-PERP" } else { "" };
+                format!("{}-{}{contract}", currency(base), currency(quote))
+            }
             None => native,
         };
         let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, '*' | '>');
@@ -62,6 +68,8 @@ mod tests {
             (Spelling::Joined(QUOTES), "BTCUSD", "BTC-USD"),
             (Spelling::Joined(QUOTES), "BTC", "BTC"),
             (Spelling::Joined(QUOTES), "ABCXYZ", "ABCXYZ"),
+            (Spelling::Perpetual(QUOTES), "BTCUSDT", "BTC-USDT-PERP"),
+            (Spelling::Perpetual(QUOTES), "BTC-26MAR27", "BTC-26MAR27"),
             (Spelling::Plain, "BRK.B", "BRK.B"),
             (Spelling::Plain, "A B*", "A_B_"),
         ] {

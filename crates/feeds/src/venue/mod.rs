@@ -1,16 +1,24 @@
 //! The venues: which there are, and the adapter of each. One file, or one small folder, a venue.
 
+mod bybit;
+
 use std::str::FromStr;
 
 use crate::adapter::{Adapter, DeskOptions};
 
 /// A venue whose protocol is spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Venue {}
+pub enum Venue {
+    /// Bybit v5, spot.
+    Bybit,
+    /// Bybit v5, linear contracts.
+    BybitLinear,
+}
 
 impl Venue {
     /// Every venue with the name it has in configurations and on the command line.
-    pub const ALL: [(Self, &'static str); 0] = [];
+    pub const ALL: [(Self, &'static str); 2] =
+        [(Self::Bybit, "bybit"), (Self::BybitLinear, "bybit-linear")];
 
     /// Its name in configurations and on the command line.
     #[must_use]
@@ -18,10 +26,20 @@ impl Venue {
         Self::ALL.iter().find(|(venue, _)| *venue == self).map_or("", |(_, name)| name)
     }
 
+    /// Whether it has a stream of best bids and offers; of any other they are made from its books
+    /// ([`DeriveOptions::quotes`](crate::derive::DeriveOptions::quotes)).
+    #[must_use]
+    pub fn gives_quotes(self) -> bool {
+        !matches!(self, Self::Bybit)
+    }
+
     /// An adapter for one connection.
     #[must_use]
-    pub fn adapter(self, _options: DeskOptions) -> Box<dyn Adapter> {
-        match self {}
+    pub fn adapter(self, options: DeskOptions) -> Box<dyn Adapter> {
+        match self {
+            Self::Bybit => Box::new(bybit::Bybit::new(bybit::Market::Spot, options)),
+            Self::BybitLinear => Box::new(bybit::Bybit::new(bybit::Market::Linear, options)),
+        }
     }
 }
 
