@@ -75,11 +75,12 @@ impl Rig {
     }
 
     fn reports(&self) -> Vec<&str> {
-        let report = |action| match action {
+        let actions = self.out.actions.iter();
+        let report = actions.filter_map(|action| match action {
             Action::Report(text) => Some(text.as_str()),
             _ => None,
-        };
-        self.out.actions.iter().filter_map(report).collect()
+        });
+        report.collect()
     }
 
     fn events(&mut self) -> Vec<(String, Event)> {
