@@ -51,6 +51,7 @@ pub use self::bars::BarLength;
 use self::bars::Bars;
 pub use self::consolidator::{Best, Consolidated, Consolidator, Member, Nbbo};
 use self::quotes::QuoteMaker;
+use crate::adapter::Stream;
 use crate::{Channel, Update};
 
 /// What is made of a feed's updates.
@@ -74,6 +75,20 @@ impl Default for DeriveOptions {
             quotes: false,
             grace: 500_000_000,
             symbols_max: 10_000,
+        }
+    }
+}
+
+impl DeriveOptions {
+    /// Which stream of a symbol a topic of `kind` is made of, so that whoever wants the one wants
+    /// the other; `None` for status, which is always there. `nbbo.…` is made of quotes.
+    #[must_use]
+    pub fn stream(&self, kind: Kind) -> Option<Stream> {
+        match kind {
+            Kind::Trade | Kind::Bar => Some(Stream::Trades),
+            Kind::Quote if !self.quotes => Some(Stream::Quotes),
+            Kind::Quote | Kind::Book => Some(Stream::Book),
+            Kind::Status => None,
         }
     }
 }

@@ -84,6 +84,20 @@ fn none_while_the_book_is_not_right_and_one_when_it_is_again() {
     assert!(quote[0].stamps.flags.has(Flags::GAP_BEFORE));
 }
 
+#[test]
+fn quotes_want_the_stream_that_they_are_made_of() {
+    let options = |quotes| DeriveOptions { quotes, ..DeriveOptions::default() };
+    for (kind, of_venue, of_book) in [
+        (Kind::Trade, Some(Stream::Trades), Some(Stream::Trades)),
+        (Kind::Bar, Some(Stream::Trades), Some(Stream::Trades)),
+        (Kind::Quote, Some(Stream::Quotes), Some(Stream::Book)),
+        (Kind::Book, Some(Stream::Book), Some(Stream::Book)),
+        (Kind::Status, None, None),
+    ] {
+        assert_eq!((options(false).stream(kind), options(true).stream(kind)), (of_venue, of_book));
+    }
+}
+
 proptest! {
     #[test]
     fn the_latest_quote_is_the_best_of_the_book(

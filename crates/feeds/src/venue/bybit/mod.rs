@@ -86,7 +86,9 @@ pub(super) struct Bybit {
 
 impl Bybit {
     /// An adapter for one connection to `market`.
-    pub(super) fn new(market: Market, options: DeskOptions) -> Self {
+    pub(super) fn new(market: Market, mut options: DeskOptions) -> Self {
+        // What is made of the book needs the book.
+        options.streams.book |= market == Market::Spot && options.streams.quotes;
         let depth = options.depth.unwrap_or(200);
         let depth = DEPTHS.into_iter().find(|known| *known >= depth).unwrap_or(DEPTHS[3]);
         let spelling = match market {
@@ -107,8 +109,11 @@ impl Bybit {
         let index = id.0 as usize;
         if index >= self.states.len() {
             // An open desk takes the depth that comes.
-            let depth = (!self.desk.options().open).then_some(self.subscriptions.depth());
-            self.states.resize_with(index + 1, || State { depth, ..State::default() });
+            let options = self.desk.options();
+            let depth = (!options.open).then_some(self.subscriptions.depth());
+            let asked = !options.on_demand;
+            let asked = [asked && options.streams.book, asked && options.streams.quotes];
+            self.states.resize_with(index + 1, || State { depth, asked, ..State::default() });
         }
         &mut self.states[index]
     }
@@ -211,23 +216,30 @@ impl Bybit {
     }
 
     fn demand(&mut self, id: SymbolId, stream: Stream, wanted: bool, now: Nanos, out: &mut Output) {
+        let (mut stream, mut wanted) = (stream, wanted);
+        if self.market == Market::Spot && stream != Stream::Trades {
+            // Quotes are made of the book, so each of the two wants it.
+            if stream == Stream::Quotes {
+                self.desk.demand(id, stream, wanted);
+            }
+            let asked = &mut self.state(id).asked;
+            asked[usize::from(stream == Stream::Quotes)] = wanted;
+            (stream, wanted) = (Stream::Book, asked.contains(&true));
+        }
         if !self.desk.demand(id, stream, wanted) || self.ping_at.is_none() {
             return;
         }
         if self.wanted(id, stream) {
             self.subscriptions.subscribe(&[(id, stream)], &self.desk, out);
             self.await_snapshot((id, stream), now, out);
-        } else if self.market == Market::Linear || stream != Stream::Quotes {
-            self.subscriptions.unsubscribe((id, stream), &self.desk, out);
-            let state = self.state(id);
-            match stream {
-                Stream::Book => state.book.arrived(),
-                Stream::Quotes => {
-                    state.quotes.arrived();
-                    state.ticker = Ticker::default();
-                }
-                Stream::Trades => {}
-            }
+            return;
+        }
+        self.subscriptions.unsubscribe((id, stream), &self.desk, out);
+        if let Some(refetch) = self.refetch(id, stream) {
+            refetch.arrived();
+        }
+        if stream == Stream::Quotes {
+            self.state(id).ticker = Ticker::default();
         }
     }
 

@@ -10,6 +10,8 @@ use super::subscriptions::Refetch;
 pub(super) struct State {
     /// The depth whose messages are the book's; none yet on an open desk.
     pub(super) depth: Option<usize>,
+    /// On spot: whether the book is wanted for itself, and for quotes made of it.
+    pub(super) asked: [bool; 2],
     /// Number of the book's latest message.
     pub(super) update: u64,
     /// Its cross sequence.

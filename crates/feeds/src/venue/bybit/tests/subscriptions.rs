@@ -168,8 +168,36 @@ fn streams_follow_demand() {
     rig.wait(100 * SECOND);
     assert!(rig.topics().is_empty());
     assert!(rig.sent().iter().all(|text| text.contains("ping")));
-    let streams = Streams { quotes: true, ..Streams::NONE };
-    assert!(streams.has(Stream::Quotes));
+}
+
+#[test]
+fn on_spot_quotes_want_the_book() {
+    let options = DeskOptions {
+        symbols: vec!["ABCUSDT".into()],
+        streams: Streams { quotes: true, ..Streams::NONE },
+        depth: Some(50),
+        ..DeskOptions::default()
+    };
+    let book = r#"{"req_id":"1","op":"subscribe","args":["orderbook.50.ABCUSDT"]}"#;
+    let mut rig = Rig::with(Market::Spot, options.clone());
+    rig.input(Input::Connected);
+    assert_eq!(rig.sent(), [book]);
+
+    let mut rig = Rig::with(Market::Spot, DeskOptions { on_demand: true, ..options });
+    rig.input(Input::Connected);
+    let demand = |rig: &mut Rig, stream, wanted| {
+        rig.input(Input::Demand { symbol: SymbolId(0), stream, wanted });
+        rig.sent()
+    };
+    assert_eq!(demand(&mut rig, Stream::Quotes, true), [book]);
+    rig.text(&snapshot(100, 7_000));
+    assert!(demand(&mut rig, Stream::Book, true).is_empty());
+    // The book goes on for the other.
+    assert!(demand(&mut rig, Stream::Book, false).is_empty());
+    assert_eq!(rig.symbol().state(), BookState::Verified);
+    let end = demand(&mut rig, Stream::Quotes, false);
+    assert_eq!(end, [r#"{"op":"unsubscribe","args":["orderbook.50.ABCUSDT"]}"#]);
+    assert_eq!(rig.symbol().state(), BookState::Resyncing);
 }
 
 #[test]
