@@ -57,9 +57,10 @@ use crate::{Channel, Update};
 /// What is made of a feed's updates.
 #[derive(Debug, Clone)]
 pub struct DeriveOptions {
-    /// The lengths of bars that are built from trades.
+    /// The lengths of bars that are built from trades; none of those that the feed gives itself.
     pub bars: Vec<BarLength>,
-    /// Whether quotes are made from books: for venues without a stream of quotes.
+    /// Whether quotes are made from books: for venues without a stream of quotes (see
+    /// [`Venue::gives_quotes`](crate::venue::Venue::gives_quotes)).
     pub quotes: bool,
     /// How long after its end a bar is finished when no further trade comes, by the venue's clock
     /// as the last trade showed it. A trade that comes later counts into the next bar.

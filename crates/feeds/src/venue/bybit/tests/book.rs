@@ -106,6 +106,10 @@ fn a_snapshot_replaces_at_any_time_and_one_numbered_1_though_it_is_older() {
     let mut rig = Rig::live(Market::Spot);
     rig.text(&delta(2, 9_000, r#"[["20.10","4"]]"#, "[]"));
     assert_eq!((rig.symbol().state(), rig.symbol().counts.gaps), (BookState::Resyncing, 1));
+    // So is the right number on an earlier event.
+    let mut rig = Rig::live(Market::Spot);
+    rig.text(&delta(101, 6_999, r#"[["20.10","4"]]"#, "[]"));
+    assert_eq!((rig.symbol().state(), rig.symbol().counts.gaps), (BookState::Resyncing, 1));
     // And a snapshot older than what is held is believed as little as the book that it contradicts.
     let mut rig = Rig::live(Market::Spot);
     rig.text(&snapshot(90, 6_900));

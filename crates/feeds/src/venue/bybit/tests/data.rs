@@ -76,10 +76,16 @@ fn linear_tickers_are_merged_and_spot_tickers_tell_no_quote() {
     rig.text(&ticker("delta", 14, r#","bid1Price":"","bid1Size":"""#));
     rig.text(&ticker("delta", 15, r#","ask1Size":"0""#));
     assert_eq!(quotes(&mut rig), ["- 20.19x2", "- -"]);
+    // A whole ticker leaves nothing of the former.
+    rig.text(&ticker("snapshot", 16, r#","bid1Price":"20.10","bid1Size":"4""#));
+    rig.text(&ticker("delta", 17, r#","bid1Size":"5""#));
+    assert!(quotes(&mut rig).is_empty());
+    rig.text(&ticker("delta", 18, r#","ask1Price":"20.20","ask1Size":"6""#));
+    assert_eq!(quotes(&mut rig), ["20.10x5 20.20x6"]);
     // Another connection knows nothing of it.
     rig.input(Input::Disconnected { reason: "test" });
     rig.input(Input::Connected);
-    rig.text(&ticker("delta", 16, r#","bid1Price":"20.11","bid1Size":"1""#));
+    rig.text(&ticker("delta", 19, r#","bid1Price":"20.11","bid1Size":"1""#));
     assert!(quotes(&mut rig).is_empty());
 
     let mut rig = Rig::new(Market::Spot, &["ABCUSDT"]);
