@@ -3,7 +3,7 @@
 //! - [`adapter`]: what every venue's adapter is, and the [`adapter::Desk`] through which all its
 //!   events leave.
 //! - [`venue`]: one adapter for each venue.
-//! - [`derive`]: topics made from others: bars, quotes, the best of all venues.
+//! - [`mod@derive`]: topics made from others: bars, quotes, the best of all venues.
 //! - [`session`]: recorded sessions, and playing one to an adapter.
 //!
 //! Nothing here opens a socket, reads a clock or starts a thread. Time is an argument, so the
