@@ -359,6 +359,12 @@ impl Desk {
         None
     }
 
+    /// The symbol that the venue spells `native`, if the desk has it. Adds and counts nothing.
+    #[must_use]
+    pub fn known(&self, native: &str) -> Option<SymbolId> {
+        self.by_native.get(native).copied()
+    }
+
     /// Notes whether somebody wants a stream of a symbol; false when that was known.
     ///
     /// # Panics

@@ -6,6 +6,8 @@ use std::fmt;
 use market::Decimal;
 use memchr::memchr2;
 
+use super::exponent;
+
 /// Deepest nesting of lists and objects.
 const DEPTH_MAX: u32 = 64;
 
@@ -247,14 +249,18 @@ impl<'a> Reader<'a> {
         self.digits()?.parse().map_err(|_| JsonError { at, expected: "a whole number" })
     }
 
-    /// A decimal, bare or in a text, with its digits as they are written.
+    /// A decimal, bare or in a text, with its digits as they are written. An exponent is read
+    /// exactly: `1e-8` is `0.00000001`.
     ///
     /// # Errors
-    /// Where there is none, one with an exponent, or one with more digits than can be kept.
+    /// Where there is none, or one with more digits than can be kept.
     pub fn decimal(&mut self) -> Result<Decimal> {
         self.peek();
         let at = self.at;
-        Decimal::parse(self.digits()?).map_err(|_| JsonError { at, expected: "a decimal number" })
+        let digits = self.digits()?;
+        Decimal::parse(digits)
+            .or_else(|_| exponent::decimal(digits).ok_or(()))
+            .map_err(|()| JsonError { at, expected: "a decimal number" })
     }
 
     /// `true` or `false`.

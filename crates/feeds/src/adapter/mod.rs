@@ -8,12 +8,16 @@
 //! - [`Desk`]: the symbols of a connection, their books and what was counted. Every event leaves
 //!   through it, so it is the one place that knows whether a book may be trusted.
 //! - [`Rules`]: what a venue allows on a connection.
-//! - [`json`], [`time`], [`symbol`]: reading what venues write.
+//! - [`asks`], [`idle`]: when to ask for a stream again, and when to ping.
+//! - [`json`], [`exponent`], [`time`], [`symbol`]: reading what venues write.
 //!
 //! Data flows one way: [`Adapter::handle`] reads a message, tells the desk, and the desk writes
 //! [`Update`](crate::Update)s.
 
+pub mod asks;
 pub mod desk;
+pub mod exponent;
+pub mod idle;
 pub mod json;
 pub mod symbol;
 pub mod time;

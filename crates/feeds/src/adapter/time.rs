@@ -1,6 +1,30 @@
 //! Venues' time stamps, in all their forms, as nanoseconds since 1970-01-01 UTC.
 
-use market::Nanos;
+use market::{Flags, Nanos, Stamps};
+
+/// 2000-01-01. Venues that write an earlier time mean none: 1970, or the year 1.
+const SENSIBLE_FROM: Nanos = 946_684_800_000_000_000;
+
+/// The stamps of a message that came at `received` and says that it is of `event`; a time that is
+/// none, or before the year 2000, is left out and flagged.
+#[must_use]
+pub fn stamps(event: Option<Nanos>, received: Nanos) -> Stamps {
+    let event = event.filter(|event| *event >= SENSIBLE_FROM);
+    let flags = if event.is_some() { Flags::none() } else { Flags::BAD_TIMESTAMP };
+    Stamps { event, received, flags, ..Stamps::default() }
+}
+
+/// Seconds since 1970 with up to nine digits of fraction, such as `1618678142.557535`.
+#[must_use]
+pub fn seconds(text: &str) -> Option<Nanos> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain(whole) || !plain(fraction) || fraction.len() > 9 {
+        return None;
+    }
+    let nanos = fraction.parse::<Nanos>().ok()? * 10_u64.pow(9 - fraction.len() as u32);
+    whole.parse::<Nanos>().ok()?.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
 
 /// Milliseconds since 1970; `None` beyond what nanoseconds can tell in 64 bits (the year 2554).
 #[must_use]
@@ -92,5 +116,34 @@ mod tests {
             assert_eq!(rfc3339(text), nanos, "{text}");
         }
         assert_eq!(millis(u64::MAX), None);
+    }
+
+    #[test]
+    fn seconds_keep_every_digit() {
+        for (text, nanos) in [
+            ("1618678142.557535", Some(1_618_678_142_557_535_000)),
+            ("1618678142", Some(1_618_678_142_000_000_000)),
+            ("1.123456789", Some(1_123_456_789)),
+            ("1.1234567891", None),
+            ("99999999999999999999.1", None),
+            ("18446744074.0", None),
+            ("-1.5", None),
+            ("1.", None),
+            ("", None),
+        ] {
+            assert_eq!(seconds(text), nanos, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_left_out_and_flagged() {
+        let good = stamps(Some(SENSIBLE_FROM), 7);
+        assert_eq!((good.event, good.received), (Some(SENSIBLE_FROM), 7));
+        assert!(good.flags.is_empty());
+        for time in [None, Some(0), Some(SENSIBLE_FROM - 1)] {
+            let bad = stamps(time, 7);
+            assert_eq!(bad.event, None);
+            assert!(bad.flags.has(Flags::BAD_TIMESTAMP));
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! The venues: which there are, and the adapter of each. One file, or one small folder, a venue.
 
 mod bybit;
+pub mod kraken;
+pub mod okx;
 
 use std::str::FromStr;
 
@@ -13,12 +15,23 @@ pub enum Venue {
     Bybit,
     /// Bybit v5, linear contracts.
     BybitLinear,
+    /// Kraken spot, API v2.
+    Kraken,
+    /// Kraken spot, API v1, which older recordings hold.
+    KrakenV1,
+    /// OKX, API v5.
+    Okx,
 }
 
 impl Venue {
     /// Every venue with the name it has in configurations and on the command line.
-    pub const ALL: [(Self, &'static str); 2] =
-        [(Self::Bybit, "bybit"), (Self::BybitLinear, "bybit-linear")];
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Bybit, "bybit"),
+        (Self::BybitLinear, "bybit-linear"),
+        (Self::Kraken, "kraken"),
+        (Self::KrakenV1, "kraken-v1"),
+        (Self::Okx, "okx"),
+    ];
 
     /// Its name in configurations and on the command line.
     #[must_use]
@@ -39,6 +52,9 @@ impl Venue {
         match self {
             Self::Bybit => Box::new(bybit::Bybit::new(bybit::Market::Spot, options)),
             Self::BybitLinear => Box::new(bybit::Bybit::new(bybit::Market::Linear, options)),
+            Self::Kraken => Box::new(kraken::Kraken::new(kraken::Version::V2, options)),
+            Self::KrakenV1 => Box::new(kraken::Kraken::new(kraken::Version::V1, options)),
+            Self::Okx => Box::new(okx::Okx::new(options)),
         }
     }
 }

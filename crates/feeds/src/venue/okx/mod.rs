@@ -1,0 +1,316 @@
+//! OKX, API v5, public channels: books chained by `prevSeqId`, trades, and best bid and offer.
+//!
+//! Source: okx.com/docs-v5, "WebSocket" and "Order Book Trading". The checksum of books ended in
+//! 2026 (the field is 0 since); recordings from before have it.
+
+mod checksum;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use market::{BookDiff, Nanos, VenueState};
+
+use crate::adapter::asks::Asks;
+use crate::adapter::idle::Idle;
+use crate::adapter::json::JsonError;
+use crate::adapter::symbol::Spelling;
+use crate::adapter::{
+    Action, Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND, Stream,
+    SymbolId, desk::BookState,
+};
+
+/// Channels in one request, which may have 64 KiB.
+const CHANNELS_PER_REQUEST: usize = 400;
+
+/// Of the 480 subscribe and unsubscribe requests an hour that a connection has, those that are
+/// used before another connection is taken.
+const REQUESTS_PER_HOUR: u32 = 470;
+
+const HOUR: Nanos = 3600 * SECOND;
+
+/// The venue closes a connection after 30 s of silence.
+const PING_AFTER: Nanos = 10 * SECOND;
+
+const RULES: Rules = Rules {
+    websocket: "wss://ws.okx.com:8443/ws/v5/public",
+    rest: "",
+    message_bytes: 4 << 20,
+    messages_per_second: 3,
+    connections: 3,
+    connections_window: SECOND,
+    streams: 1_000,
+    lifetime: None,
+    stale_after: 20 * SECOND,
+    dead_after: 40 * SECOND,
+};
+
+/// OKX on one connection.
+#[derive(Debug)]
+pub struct Okx {
+    desk: Desk,
+    asks: Asks,
+    idle: Idle,
+    /// By symbol.
+    lines: Vec<Line>,
+    /// Since when, and how many requests.
+    requests: (Nanos, u32),
+}
+
+/// What a connection knows of one symbol, besides what the desk does.
+#[derive(Debug, Clone, Copy, Default)]
+struct Line {
+    /// Where the chain of its book stands, if it has one.
+    link: Option<Link>,
+    /// The venue does not have it.
+    refused: bool,
+}
+
+/// One message's place in the chain of a book. Numbers jump, and begin anew after maintenance:
+/// only that each names the one before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Link {
+    sequence: i64,
+    previous: i64,
+}
+
+/// One message of a book.
+#[derive(Debug)]
+struct Change {
+    id: SymbolId,
+    diff: BookDiff,
+    link: Option<Link>,
+    /// Zero: there is none.
+    checksum: i64,
+}
+
+/// What a message that is being read turned out to be about.
+type Told = Option<(SymbolId, Stream)>;
+
+impl Okx {
+    /// An adapter for one connection.
+    #[must_use]
+    pub fn new(options: DeskOptions) -> Self {
+        Self {
+            desk: Desk::new(options, Spelling::Separated('-')),
+            asks: Asks::default(),
+            idle: Idle::new(PING_AFTER),
+            lines: Vec::new(),
+            requests: (0, 0),
+        }
+    }
+
+    fn line(&mut self, id: SymbolId) -> &mut Line {
+        let at = id.0 as usize;
+        if self.lines.len() <= at {
+            self.lines.resize(at + 1, Line::default());
+        }
+        &mut self.lines[at]
+    }
+
+    fn wants(&self, id: SymbolId, stream: Stream) -> bool {
+        self.desk.symbol(id).wanted().has(stream)
+    }
+
+    fn connected(&mut self, now: Nanos, out: &mut Output) {
+        self.asks.clear();
+        self.lines.clear();
+        self.requests = (now, 0);
+        self.idle.connected(now, out);
+        let mut wanted = Vec::new();
+        for (id, symbol) in self.desk.symbols() {
+            for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
+                if symbol.wanted().has(stream) {
+                    wanted.push((id, stream));
+                }
+            }
+        }
+        for &(id, stream) in &wanted {
+            self.asks.asked(id, stream, now, out);
+        }
+        self.request("subscribe", &wanted, now, out);
+    }
+
+    fn request(&mut self, op: &str, channels: &[(SymbolId, Stream)], now: Nanos, out: &mut Output) {
+        for channels in channels.chunks(CHANNELS_PER_REQUEST) {
+            if now.saturating_sub(self.requests.0) >= HOUR {
+                self.requests = (now, 0);
+            }
+            self.requests.1 += 1;
+            if self.requests.1 > REQUESTS_PER_HOUR {
+                // Another connection begins with all that is wanted.
+                out.reconnect("the requests of this connection's hour are used up");
+                return;
+            }
+            let symbol = |id| &*self.desk.symbol(id).native;
+            out.send(read::request(op, channels.iter().map(|(id, stream)| (symbol(*id), *stream))));
+        }
+    }
+
+    /// Asks anew for what is due.
+    fn ask_again(&mut self, now: Nanos, out: &mut Output) {
+        let mut due = self.asks.due(now, out);
+        due.retain(|(id, stream)| self.wants(*id, *stream));
+        if due.is_empty() {
+            return;
+        }
+        let books: Vec<_> =
+            due.iter().copied().filter(|(_, stream)| *stream == Stream::Book).collect();
+        // The venue sends a snapshot to new subscribers only.
+        self.request("unsubscribe", &books, now, out);
+        self.request("subscribe", &due, now, out);
+    }
+
+    /// A change of a book, or a snapshot.
+    fn book(&mut self, change: Change, now: Nanos, out: &mut Output) -> Result<(), &'static str> {
+        let Change { id, diff, link, checksum } = change;
+        self.desk.counts_of(id).book_events += 1;
+        let live = self.desk.symbol(id).state() != BookState::Resyncing;
+        let reset = diff.reset;
+        let mut chained = reset && link.is_some();
+        if let (false, true, Some(last)) = (reset, live, self.line(id).link) {
+            let Some(link) = link else {
+                return Err("seqId and prevSeqId");
+            };
+            if link == last && link.sequence != link.previous {
+                // The same message once more.
+                self.desk.counts_of(id).stale += 1;
+                return Ok(());
+            }
+            if link.previous != last.sequence {
+                self.desk.resync(id, Fault::Gap, now, out);
+                self.broken(id, now, out);
+                return Ok(());
+            }
+            chained = true;
+            if link.sequence == link.previous && diff.bids.is_empty() && diff.asks.is_empty() {
+                // Nothing changed for a minute.
+                return Ok(());
+            }
+        }
+        if reset || chained {
+            self.line(id).link = link;
+        }
+        let prove = |book: &market::Book| match checksum {
+            0 if chained => Proof::Sequence,
+            0 => Proof::Nothing,
+            sum if sum == i64::from(checksum::of(book)) => Proof::ChecksumRight,
+            _ => Proof::ChecksumWrong,
+        };
+        match self.desk.book(id, diff, None, prove, out) {
+            Ok(()) if reset => self.asks.answered(id, Stream::Book),
+            Ok(()) => {}
+            Err(Fault::NoSnapshot) if self.wants(id, Stream::Book) => {
+                self.asks.missing(id, Stream::Book, now, out);
+            }
+            Err(Fault::NoSnapshot) => {}
+            Err(_) => self.broken(id, now, out),
+        }
+        Ok(())
+    }
+
+    fn broken(&mut self, id: SymbolId, now: Nanos, out: &mut Output) {
+        if self.wants(id, Stream::Book) {
+            self.asks.broken(id, Stream::Book, now, out);
+        }
+    }
+
+    /// A message that could not be read, and what it was about as far as that came out.
+    fn unreadable(
+        &mut self,
+        error: JsonError,
+        message: &[u8],
+        told: Told,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        self.desk.malformed(error, message, out);
+        match told {
+            Some((id, Stream::Book)) => {
+                self.desk.resync(id, Fault::Malformed, now, out);
+                self.broken(id, now, out);
+            }
+            Some((id, stream)) => {
+                self.desk.counts_of(id).malformed += 1;
+                if stream == Stream::Trades {
+                    self.desk.missed_trades(id);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// The venue has not done what we asked for.
+    fn refused(&mut self, code: &str, native: &str, why: &str, now: Nanos, out: &mut Output) {
+        // 50011 and 60014: too many requests. The deadline of what was asked for stands, and grows.
+        let later = matches!(code, "50011" | "60014");
+        let id = if later { None } else { self.desk.known(native) };
+        let Some(id) = id else {
+            self.report(&format!("error {code}: {why}"), out);
+            return;
+        };
+        for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
+            self.asks.forget(id, stream);
+        }
+        if !std::mem::replace(&mut self.line(id).refused, true) {
+            self.desk.symbol_status(id, VenueState::Down, why, now, out);
+            self.report(&format!("{native} is refused: {why}"), out);
+        }
+    }
+
+    fn report(&self, text: &str, out: &mut Output) {
+        out.actions.push(Action::Report(format!("{}: {text}", self.desk.options().venue)));
+    }
+}
+
+impl Adapter for Okx {
+    fn handle(&mut self, input: Input<'_>, now: Nanos, out: &mut Output) {
+        match input {
+            Input::Connected => self.connected(now, out),
+            Input::Text(message) | Input::Binary(message) => {
+                self.idle.heard(now);
+                self.desk.heard(now, out);
+                self.read(message, now, out);
+            }
+            Input::Demand { symbol, stream, wanted } => {
+                let news = self.desk.demand(symbol, stream, wanted);
+                if news && self.idle.is_connected() {
+                    if wanted {
+                        self.asks.asked(symbol, stream, now, out);
+                    } else {
+                        self.asks.forget(symbol, stream);
+                    }
+                    let op = if wanted { "subscribe" } else { "unsubscribe" };
+                    self.request(op, &[(symbol, stream)], now, out);
+                }
+            }
+            Input::Timer => {
+                self.asks.woken(out);
+                if self.idle.is_due(now, out) {
+                    out.send("ping");
+                }
+            }
+            Input::Silent => {
+                self.desk.status(VenueState::Stale, "not even a pong for 20 s", now, out);
+                out.send("ping");
+            }
+            Input::Disconnected { reason } => {
+                self.asks.clear();
+                self.idle.disconnected();
+                self.desk.disconnected(reason, now, out);
+            }
+            // It fetches nothing.
+            Input::Answer { .. } | Input::NoAnswer { .. } => {}
+        }
+        if self.idle.is_connected() {
+            self.ask_again(now, out);
+        }
+    }
+
+    fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    fn rules(&self) -> &'static Rules {
+        &RULES
+    }
+}
