@@ -14,7 +14,7 @@ pub fn stamps(event: Option<Nanos>, received: Nanos) -> Stamps {
     Stamps { event, received, flags, ..Stamps::default() }
 }
 
-/// Seconds since 1970 with up to nine digits of fraction, such as `1618678142.557535`.
+/// Seconds since 1970 with up to nine digits of fraction, such as `1700000142.250125`.
 #[must_use]
 pub fn seconds(text: &str) -> Option<Nanos> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -121,8 +121,8 @@ mod tests {
     #[test]
     fn seconds_keep_every_digit() {
         for (text, nanos) in [
-            ("1618678142.557535", Some(1_618_678_142_557_535_000)),
-            ("1618678142", Some(1_618_678_142_000_000_000)),
+            ("1700000142.250125", Some(1_700_000_142_250_125_000)),
+            ("1700000142", Some(1_700_000_142_000_000_000)),
             ("1.123456789", Some(1_123_456_789)),
             ("1.1234567891", None),
             ("99999999999999999999.1", None),

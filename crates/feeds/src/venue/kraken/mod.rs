@@ -15,6 +15,7 @@ use self::precision::Precision;
 use crate::adapter::asks::Asks;
 use crate::adapter::idle::Idle;
 use crate::adapter::json::JsonError;
+use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Action, Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND, Stream,
@@ -63,6 +64,7 @@ pub struct Kraken {
     desk: Desk,
     asks: Asks,
     idle: Idle,
+    repeats: Repeats,
     /// By symbol.
     lines: Vec<Line>,
     /// The venue says that it is down, whatever else it sends.
@@ -101,6 +103,7 @@ impl Kraken {
             desk: Desk::new(options, Spelling::Separated('/')),
             asks: Asks::default(),
             idle: Idle::new(PING_AFTER),
+            repeats: Repeats::default(),
             lines: Vec::new(),
             halted: false,
         }

@@ -202,7 +202,10 @@ impl Kraken {
         if size.is_negative() {
             return Err(reader.wrong("a quantity that is not negative"));
         }
-        if let Some(id) = symbol {
+        let Some(id) = symbol else { return Ok(()) };
+        if self.repeats.is_repeat(id, trade_id) {
+            self.desk.counts_of(id).stale += 1;
+        } else {
             let stamps = Stamps { sequence: trade_id.parse().ok(), ..stamps(event, now) };
             let trade = Trade { price, size, side, trade_id: trade_id.into(), stamps };
             self.desk.trade(id, trade, out);

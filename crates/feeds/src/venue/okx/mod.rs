@@ -13,6 +13,7 @@ use market::{BookDiff, Nanos, VenueState};
 use crate::adapter::asks::Asks;
 use crate::adapter::idle::Idle;
 use crate::adapter::json::JsonError;
+use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Action, Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND, Stream,
@@ -50,6 +51,7 @@ pub struct Okx {
     desk: Desk,
     asks: Asks,
     idle: Idle,
+    repeats: Repeats,
     /// By symbol.
     lines: Vec<Line>,
     /// Since when, and how many requests.
@@ -94,6 +96,7 @@ impl Okx {
             desk: Desk::new(options, Spelling::Separated('-')),
             asks: Asks::default(),
             idle: Idle::new(PING_AFTER),
+            repeats: Repeats::default(),
             lines: Vec::new(),
             requests: (0, 0),
         }

@@ -118,7 +118,12 @@ impl Okx {
             Stream::Book => self.book_data(id, head.action == "snapshot", reader, now, out),
             Stream::Trades => {
                 let trade = trade(reader, now)?;
-                self.desk.trade(id, trade, out);
+                // To each new subscriber the venue tells the last one.
+                if self.repeats.is_repeat(id, &trade.trade_id) {
+                    self.desk.counts_of(id).stale += 1;
+                } else {
+                    self.desk.trade(id, trade, out);
+                }
                 Ok(())
             }
             Stream::Quotes => {

@@ -187,12 +187,38 @@ fn a_frame_of_a_thousand_fills_costs_one_buffer_for_each_id() {
             r#"{{"symbol":"BTC/USD","side":"buy","price":64000.1,"qty":0.00100000,"ord_type":"limit","trade_id":{id},"timestamp":"2026-09-22T10:00:00.000001Z"}}"#
         )
     };
-    let fills: Vec<_> = (0..1000).map(fill).collect();
-    let frame = format!(r#"{{"channel":"trade","type":"update","data":[{}]}}"#, fills.join(","));
-    bench.text(&frame);
+    let frame = |ids: std::ops::Range<u32>| {
+        let fills: Vec<_> = ids.map(fill).collect();
+        format!(r#"{{"channel":"trade","type":"update","data":[{}]}}"#, fills.join(","))
+    };
+    bench.text(&frame(0..1000));
     bench.out.updates.clear();
-    let counted = allocation_counter::measure(|| bench.text(&frame));
+    let next = frame(1000..2000);
+    let counted = allocation_counter::measure(|| bench.text(&next));
     assert_eq!(counted.count_total, 1000);
+    assert_eq!(bench.trades().len(), 1000);
+}
+
+#[test]
+fn a_fill_that_is_told_twice_is_one_trade_even_after_a_new_connection() {
+    let mut bench = Bench::of(Version::V2, "BTC/USD");
+    let fill = |id: u32| {
+        format!(
+            r#"{{"channel":"trade","type":"update","data":[{{"symbol":"BTC/USD","side":"buy","price":1.5,"qty":0.1,"trade_id":{id}}}]}}"#
+        )
+    };
+    for id in [7, 7, 9, 8, 9] {
+        bench.text(&fill(id));
+    }
+    bench.input(Input::Disconnected { reason: "reset" });
+    bench.input(Input::Connected);
+    bench.text(&fill(9));
+    bench.text(&fill(10));
+    let trades = bench.trades();
+    let ids: Vec<_> = trades.iter().map(|trade| &*trade.trade_id).collect();
+    assert_eq!(ids, ["7", "9", "8", "10"]);
+    assert!(trades[3].stamps.flags.has(Flags::GAP_BEFORE));
+    assert_eq!(bench.symbol().counts.stale, 3);
 }
 
 #[test]
@@ -275,7 +301,7 @@ fn maintenance_is_a_status_that_heartbeats_do_not_end() {
     let mut bench = Bench::of(Version::V2, "BTC/USD");
     let system = |state: &str| {
         format!(
-            r#"{{"channel":"status","type":"update","data":[{{"version":"2.0.10","system":"{state}","api_version":"v2","connection_id":16061443795302331912}}]}}"#
+            r#"{{"channel":"status","type":"update","data":[{{"version":"2.0.10","system":"{state}","api_version":"v2","connection_id":17000000000000000001}}]}}"#
         )
     };
     bench.text(&system("online"));

@@ -59,7 +59,7 @@ fn size(lots: u64) -> String {
 /// One side of a message.
 fn levels(version: Version, levels: &[(u64, u64)]) -> String {
     let level = |&(p, s): &(u64, u64)| match version {
-        Version::V1 => format!(r#"["{}","{}","1618678142.5"]"#, price(p), size(s)),
+        Version::V1 => format!(r#"["{}","{}","1700000142.5"]"#, price(p), size(s)),
         Version::V2 => format!(r#"{{"price":{},"qty":{}}}"#, price(p), size(s)),
     };
     levels.iter().map(level).collect::<Vec<_>>().join(",")

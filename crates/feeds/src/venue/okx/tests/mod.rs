@@ -28,7 +28,7 @@ impl Bench {
         bench.input(Input::Connected);
         for channel in ["trades", "bbo-tbt"] {
             bench.text(&format!(
-                r#"{{"event":"subscribe","arg":{{"channel":"{channel}","instId":"{symbol}"}},"connId":"a4d3ae55"}}"#
+                r#"{{"event":"subscribe","arg":{{"channel":"{channel}","instId":"{symbol}"}},"connId":"c0ffee01"}}"#
             ));
         }
         bench.out = Output::default();
@@ -262,12 +262,25 @@ fn trades_have_the_takers_side() {
 }
 
 #[test]
+fn the_last_trade_that_a_new_subscriber_is_told_is_no_new_one() {
+    let mut bench = Bench::of("A-USDT");
+    let trade = r#"{"arg":{"channel":"trades","instId":"A-USDT"},"data":[{"instId":"A-USDT","tradeId":"12","px":"1","sz":"1.5","side":"sell","ts":"1790071200001"}]}"#;
+    bench.text(trade);
+    bench.input(Input::Disconnected { reason: "reset" });
+    bench.input(Input::Connected);
+    bench.text(trade);
+    assert_eq!(bench.trades().len(), 1);
+    assert_eq!(bench.symbol().counts.stale, 1);
+}
+
+#[test]
 fn trades_and_quotes_allocate_nothing_but_the_id() {
     let mut bench = Bench::of("A-USDT");
     let trade = r#"{"arg":{"channel":"trades","instId":"A-USDT"},"data":[{"instId":"A-USDT","tradeId":"12","px":"0.0000101","sz":"1.5","side":"sell","ts":"1790071200001"}]}"#;
+    let next = trade.replace("12", "13");
     let quote = r#"{"arg":{"channel":"bbo-tbt","instId":"A-USDT"},"data":[{"asks":[["100.1","2","0","1"]],"bids":[["100","3","0","1"]],"ts":"1790071200001","seqId":7}]}"#;
-    for (message, allocations) in [(trade, 1), (quote, 0)] {
-        bench.text(message);
+    for (first, message, allocations) in [(trade, &*next, 1), (quote, quote, 0)] {
+        bench.text(first);
         bench.out.updates.clear();
         let counted = allocation_counter::measure(|| bench.text(message));
         assert_eq!(counted.count_total, allocations);
@@ -311,7 +324,7 @@ fn pings_and_pongs_are_bare_words() {
 #[test]
 fn a_refused_symbol_is_told_once_and_not_asked_for_again() {
     let mut bench = Bench::of("A-USDT");
-    let error = r#"{"event":"error","msg":"Wrong URL or channel:books,instId:A-USDT doesn't exist. Please use the correct URL.","code":"60018","connId":"a4d3ae55"}"#;
+    let error = r#"{"event":"error","msg":"Wrong URL or channel:books,instId:A-USDT doesn't exist. Please use the correct URL.","code":"60018","connId":"c0ffee01"}"#;
     bench.text(error);
     bench.text(error);
     let statuses = bench.statuses();
