@@ -3,6 +3,7 @@
 //!
 //! Sources: docs.kraken.com, "Spot WebSocket" v2 and v1, guides "book checksum" v2 and v1.
 
+mod doubled;
 mod precision;
 #[cfg(test)]
 mod tests;
@@ -11,8 +12,10 @@ mod v2;
 
 use market::{BookDiff, Decimal, Level, Nanos, VenueState};
 
+use self::doubled::Mark;
 use self::precision::Precision;
 use crate::adapter::asks::Asks;
+use crate::adapter::desk::BookState;
 use crate::adapter::idle::Idle;
 use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
@@ -78,6 +81,8 @@ struct Line {
     depth: Option<usize>,
     /// How its numbers are written.
     precision: Precision,
+    /// Of its book's last message.
+    last: Mark,
     /// The venue does not have it.
     refused: bool,
 }
@@ -182,12 +187,20 @@ impl Kraken {
         if !diff.bids.iter().chain(&diff.asks).all(positive) {
             return Err("a price above zero");
         }
+        let mark = Mark::of(&diff, checksum);
         let line = self.line(id);
         let Some(precision) = line.precision.after(&diff) else {
             return Err("numbers at the pair's precision");
         };
         line.precision = precision;
+        let last = std::mem::replace(&mut line.last, mark);
         self.desk.counts_of(id).book_events += 1;
+        let symbol = self.desk.symbol(id);
+        let live = symbol.state() != BookState::Resyncing;
+        if live && mark.is_doubled(last, &diff, symbol.book()) {
+            self.desk.counts_of(id).stale += 1;
+            return Ok(());
+        }
         let reset = diff.reset;
         let mut unproved = false;
         let prove = |book: &market::Book| match checksum {

@@ -90,6 +90,21 @@ fn of_one_price_several_times_in_a_message_the_last_word_stands() {
 }
 
 #[test]
+fn a_change_that_comes_twice_is_used_once() {
+    let mut bench = with_book();
+    let changes = [("250.00", "9.00000000"), CAME];
+    let change = update("SOL/USD", &changes, &[GONE], CHECKSUM_AFTER);
+    bench.text(&change);
+    bench.text(&change);
+    assert_eq!(bench.diffs().len(), 2);
+    assert_eq!((bench.state(), bench.symbol().counts.stale), (BookState::Verified, 1));
+    // The same time and checksum, but news: it is not passed over.
+    let other = update("SOL/USD", &[("249.90", "3.25000000"), ("1.00", "0.50000000")], &[], 1);
+    bench.text(&other.replace("\"checksum\":1,", &format!("\"checksum\":{CHECKSUM_AFTER},")));
+    assert_eq!((bench.state(), bench.symbol().counts.stale), (BookState::Resyncing, 1));
+}
+
+#[test]
 fn a_removal_may_be_a_bare_zero_and_sizes_may_have_exponents() {
     let mut bench = with_book();
     // Both are the digits and places of the fixture.
