@@ -9,7 +9,7 @@
 //!   through it, so it is the one place that knows whether a book may be trusted.
 //! - [`Rules`]: what a venue allows on a connection.
 //! - [`asks`], [`idle`]: when to ask for a stream again, and when to ping.
-//! - [`repeats`]: executions that are told twice.
+//! - [`repeats`]: executions that are told twice, or left out.
 //! - [`json`], [`exponent`], [`time`], [`symbol`]: reading what venues write.
 //!
 //! Data flows one way: [`Adapter::handle`] reads a message, tells the desk, and the desk writes

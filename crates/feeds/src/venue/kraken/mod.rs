@@ -134,6 +134,7 @@ impl Kraken {
     fn connected(&mut self, now: Nanos, out: &mut Output) {
         self.asks.clear();
         self.lines.clear();
+        self.repeats.all_interrupted();
         self.halted = false;
         self.idle.connected(now, out);
         for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
@@ -245,6 +246,7 @@ impl Kraken {
                 self.desk.counts_of(id).malformed += 1;
                 if stream == Stream::Trades {
                     self.desk.missed_trades(id);
+                    self.repeats.interrupted(id);
                 }
             }
             None => {}
@@ -332,6 +334,9 @@ impl Adapter for Kraken {
             Input::Text(message) | Input::Binary(message) => self.message(message, now, out),
             Input::Demand { symbol, stream, wanted } => {
                 let news = self.desk.demand(symbol, stream, wanted);
+                if stream == Stream::Trades {
+                    self.repeats.interrupted(symbol);
+                }
                 if news && self.idle.is_connected() {
                     if wanted {
                         self.asks.asked(symbol, stream, now, out);

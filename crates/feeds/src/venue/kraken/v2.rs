@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Change, Kraken, Told, allowed_depth, shown, stream};
 use crate::adapter::json::{Reader, Result};
+use crate::adapter::repeats::Noted;
 use crate::adapter::{Output, Stream, time};
 
 /// A request to subscribe or unsubscribe.
@@ -203,9 +204,15 @@ impl Kraken {
             return Err(reader.wrong("a quantity that is not negative"));
         }
         let Some(id) = symbol else { return Ok(()) };
-        if self.repeats.is_repeat(id, trade_id) {
+        let noted = self.repeats.note(id, trade_id);
+        if noted == Noted::Repeat {
             self.desk.counts_of(id).stale += 1;
         } else {
+            if noted == Noted::Skipped {
+                // The ids of a pair are its trades, counted.
+                self.desk.counts_of(id).gaps += 1;
+                self.desk.missed_trades(id);
+            }
             let stamps = Stamps { sequence: trade_id.parse().ok(), ..stamps(event, now) };
             let trade = Trade { price, size, side, trade_id: trade_id.into(), stamps };
             self.desk.trade(id, trade, out);

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Change, Link, Okx, Told};
 use crate::adapter::json::{JsonError, Reader, Result};
+use crate::adapter::repeats::Noted;
 use crate::adapter::{Output, Stream, SymbolId, time};
 
 /// A request to subscribe or unsubscribe.
@@ -119,7 +120,7 @@ impl Okx {
             Stream::Trades => {
                 let trade = trade(reader, now)?;
                 // To each new subscriber the venue tells the last one.
-                if self.repeats.is_repeat(id, &trade.trade_id) {
+                if self.repeats.note(id, &trade.trade_id) == Noted::Repeat {
                     self.desk.counts_of(id).stale += 1;
                 } else {
                     self.desk.trade(id, trade, out);
