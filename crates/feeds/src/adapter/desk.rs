@@ -207,6 +207,9 @@ pub struct Counts {
     pub unknown: u64,
     /// Symbols beyond the bound, or that were not asked for.
     pub symbols_refused: u64,
+    /// Messages that were understood and say nothing that is published: of a kind or a stream
+    /// that nobody wants, or what another message has said.
+    pub unused: u64,
 }
 
 /// One symbol.
@@ -577,6 +580,19 @@ impl Desk {
                 text.push_str(&format!("… ({} bytes)", message.len()));
             }
             out.actions.push(Action::Report(text));
+        }
+    }
+
+    /// Reports trouble of one `kind` once; `text` is for a person and begins after the venue.
+    pub fn report_once(
+        &mut self,
+        kind: &'static str,
+        text: impl FnOnce() -> String,
+        out: &mut Output,
+    ) {
+        if !self.reported.contains(&kind) {
+            self.reported.push(kind);
+            out.actions.push(Action::Report(format!("{}: {}", self.options.venue, text())));
         }
     }
 

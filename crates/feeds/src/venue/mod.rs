@@ -3,6 +3,9 @@
 mod bybit;
 pub mod kraken;
 pub mod okx;
+mod binance;
+mod bitstamp;
+mod snapshot;
 
 use std::str::FromStr;
 
@@ -21,16 +24,25 @@ pub enum Venue {
     KrakenV1,
     /// OKX, API v5.
     Okx,
+    /// Binance spot.
+    Binance,
+    /// Binance US.
+    BinanceUs,
+    /// Bitstamp v2.
+    Bitstamp,
 }
 
 impl Venue {
     /// Every venue with the name it has in configurations and on the command line.
-    pub const ALL: [(Self, &'static str); 5] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (Self::Bybit, "bybit"),
         (Self::BybitLinear, "bybit-linear"),
         (Self::Kraken, "kraken"),
         (Self::KrakenV1, "kraken-v1"),
         (Self::Okx, "okx"),
+        (Self::Binance, "binance"),
+        (Self::BinanceUs, "binance-us"),
+        (Self::Bitstamp, "bitstamp"),
     ];
 
     /// Its name in configurations and on the command line.
@@ -43,7 +55,7 @@ impl Venue {
     /// ([`DeriveOptions::quotes`](crate::derive::DeriveOptions::quotes)).
     #[must_use]
     pub fn gives_quotes(self) -> bool {
-        !matches!(self, Self::Bybit)
+        !matches!(self, Self::Bybit | Self::Bitstamp)
     }
 
     /// An adapter for one connection.
@@ -55,6 +67,9 @@ impl Venue {
             Self::Kraken => Box::new(kraken::Kraken::new(kraken::Version::V2, options)),
             Self::KrakenV1 => Box::new(kraken::Kraken::new(kraken::Version::V1, options)),
             Self::Okx => Box::new(okx::Okx::new(options)),
+            Self::Binance => Box::new(binance::Binance::new(options)),
+            Self::BinanceUs => Box::new(binance::Binance::us(options)),
+            Self::Bitstamp => Box::new(bitstamp::Bitstamp::new(options)),
         }
     }
 }

@@ -1,0 +1,239 @@
+//! What Bitstamp writes, read: `{"event":…,"channel":…,"data":{…}}` in any order, and snapshots by
+//! REST.
+
+use market::{Aggressor, BookDiff, Decimal, Flags, Level, Nanos, Stamps, Trade};
+
+use super::super::snapshot::Held;
+use crate::adapter::json::{Reader, Result};
+use crate::adapter::time;
+
+/// One message of the stream.
+#[derive(Debug)]
+pub(super) enum Message<'a> {
+    /// An execution, of `live_trades_…`.
+    Trade {
+        /// Of which pair.
+        pair: &'a str,
+        /// Its number.
+        id: u64,
+        /// What happened.
+        trade: Trade,
+    },
+    /// Changed levels, of `diff_order_book_…`. It is numbered by its time in microseconds.
+    Diff {
+        /// Of which pair.
+        pair: &'a str,
+        /// What changed.
+        held: Held,
+    },
+    /// The hundred best levels, of `order_book_…`, whole each time.
+    Best {
+        /// Of which pair.
+        pair: &'a str,
+        /// Microseconds since 1970.
+        at: u64,
+        /// The levels, a reset.
+        diff: BookDiff,
+    },
+    /// A channel is subscribed.
+    Subscribed {
+        /// Its name.
+        channel: &'a str,
+    },
+    /// The server wants the connection to be opened anew.
+    Reconnect,
+    /// A request was refused, or something went wrong.
+    Error {
+        /// Of which channel, if it is told.
+        channel: &'a str,
+        /// What the venue says of it, as it is written.
+        text: &'a str,
+    },
+    /// Understood, and nothing to do: heartbeats, the end of a subscription.
+    Quiet,
+    /// Understood, and not published: single orders.
+    Unused,
+    /// Anything else.
+    Unknown,
+}
+
+/// Reads one message that came at `now`.
+///
+/// # Errors
+/// Where it is no JSON, or one of a known kind that lacks something or has it in another form.
+pub(super) fn read(text: &[u8], now: Nanos) -> Result<Message<'_>> {
+    let (mut event, mut channel, mut data) = ("", "", None);
+    let mut object = true;
+    Reader::all(text, |reader| {
+        object = reader.peek() == Some(b'{');
+        if !object {
+            return reader.skip();
+        }
+        reader.object(|reader, key| {
+            match key {
+                "event" => event = reader.string()?,
+                "channel" => channel = reader.string_or_null()?.unwrap_or_default(),
+                // The event, which tells how this is to be read, often stands behind it.
+                "data" => {
+                    data = Some(reader.clone());
+                    reader.skip()?;
+                }
+                _ => reader.skip()?,
+            }
+            Ok(())
+        })
+    })?;
+    let Some(mut data) = data.filter(|_| object) else {
+        return Ok(if event == "bts:request_reconnect" {
+            Message::Reconnect
+        } else {
+            Message::Unknown
+        });
+    };
+    match event {
+        "trade" => match channel.strip_prefix("live_trades_") {
+            Some(pair) => trade(&mut data, pair, now),
+            None => Ok(Message::Unknown),
+        },
+        "data" => {
+            if let Some(pair) = channel.strip_prefix("diff_order_book_") {
+                let (at, diff) = levels_at(&mut data, false, now)?;
+                Ok(Message::Diff { pair, held: Held { first: at, last: at, diff } })
+            } else if let Some(pair) = channel.strip_prefix("order_book_") {
+                let (at, diff) = levels_at(&mut data, true, now)?;
+                Ok(Message::Best { pair, at, diff })
+            } else if channel.starts_with("detail_order_book_") {
+                Ok(Message::Unused)
+            } else {
+                Ok(Message::Unknown)
+            }
+        }
+        "order_created" | "order_changed" | "order_deleted" => Ok(Message::Unused),
+        "bts:subscription_succeeded" => Ok(Message::Subscribed { channel }),
+        "bts:unsubscription_succeeded" | "bts:heartbeat" => Ok(Message::Quiet),
+        "bts:request_reconnect" => Ok(Message::Reconnect),
+        "bts:error" => {
+            let text = std::str::from_utf8(data.raw()?).unwrap_or_default();
+            Ok(Message::Error { channel, text })
+        }
+        _ => Ok(Message::Unknown),
+    }
+}
+
+/// A member that must be there.
+fn need<T>(value: Option<T>, reader: &Reader<'_>, what: &'static str) -> Result<T> {
+    value.ok_or_else(|| reader.wrong(what))
+}
+
+/// Microseconds since 1970; zero, and what our clock will never see, is no time.
+fn stamps(micros: u64, sequence: Option<u64>, now: Nanos) -> Stamps {
+    let event = time::micros(micros).filter(|_| micros > 0);
+    let flags = if event.is_none() { Flags::BAD_TIMESTAMP } else { Flags::none() };
+    Stamps { event, received: now, sequence, flags }
+}
+
+fn trade<'a>(reader: &mut Reader<'a>, pair: &'a str, now: Nanos) -> Result<Message<'a>> {
+    let (mut id, mut id_text, mut at, mut side) = (None, "", None, None);
+    let (mut price, mut size) = (Number::default(), Number::default());
+    reader.object(|reader, key| {
+        match key {
+            "id" => {
+                let mut again = reader.clone();
+                id = Some(reader.unsigned()?);
+                id_text = again.digits()?;
+            }
+            "price_str" => price.text = Some(reader.decimal()?),
+            "amount_str" => size.text = Some(reader.decimal()?),
+            // Floats that lost their digits: only of use where there is nothing else.
+            "price" => price.float = Some(reader.decimal()?),
+            "amount" => size.float = Some(reader.decimal()?),
+            // The side that took.
+            "type" => {
+                side = Some(match reader.unsigned()? {
+                    0 => Aggressor::Buy,
+                    1 => Aggressor::Sell,
+                    _ => return Err(reader.wrong("0 for a buyer or 1 for a seller")),
+                });
+            }
+            "microtimestamp" => at = Some(reader.unsigned()?),
+            _ => reader.skip()?,
+        }
+        Ok(())
+    })?;
+    let id = need(id, reader, "the number of a trade")?;
+    let size = need(size.value(), reader, "the size of a trade")?;
+    if size.is_negative() {
+        return Err(reader.wrong("a size that is not negative"));
+    }
+    let trade = Trade {
+        price: need(price.value(), reader, "the price of a trade")?,
+        size,
+        side: need(side, reader, "the side of a trade")?,
+        trade_id: id_text.into(),
+        stamps: stamps(need(at, reader, "the time of a trade")?, Some(id), now),
+    };
+    Ok(Message::Trade { pair, id, trade })
+}
+
+/// A number that is given twice.
+#[derive(Default)]
+struct Number {
+    text: Option<Decimal>,
+    float: Option<Decimal>,
+}
+
+impl Number {
+    fn value(&self) -> Option<Decimal> {
+        self.text.or(self.float)
+    }
+}
+
+/// A list of levels takes the place of what `into` holds.
+fn levels(reader: &mut Reader<'_>, into: &mut Vec<Level>) -> Result<()> {
+    into.clear();
+    reader.list(|reader| {
+        let (price, size) = reader.pair()?;
+        into.push(Level { price, size });
+        Ok(())
+    })
+}
+
+/// Levels and their time in microseconds.
+fn levels_at(reader: &mut Reader<'_>, reset: bool, now: Nanos) -> Result<(u64, BookDiff)> {
+    let (mut at, mut bids, mut asks) = (None, None, None);
+    reader.object(|reader, key| match key {
+        "microtimestamp" => reader.unsigned().map(|micros| at = Some(micros)),
+        "bids" => levels(reader, bids.get_or_insert_default()),
+        "asks" => levels(reader, asks.get_or_insert_default()),
+        _ => reader.skip(),
+    })?;
+    let at = need(at, reader, "the time of levels")?;
+    let diff = BookDiff {
+        reset,
+        bids: need(bids, reader, "bids")?,
+        asks: need(asks, reader, "asks")?,
+        // A time is no number of a message.
+        stamps: stamps(at, None, now),
+    };
+    Ok((at, diff))
+}
+
+/// Reads the answer to `GET /api/v2/order_book/<pair>/`: its time in microseconds and its levels.
+///
+/// # Errors
+/// Where it is none.
+pub(super) fn snapshot(body: &[u8], now: Nanos) -> Result<(u64, BookDiff)> {
+    Reader::all(body, |reader| levels_at(reader, true, now))
+}
+
+/// The channel that a broken message belongs to, as far as it tells.
+pub(super) fn channel(text: &[u8]) -> Option<&str> {
+    let mut channel = None;
+    let stop = Reader::new(text).object(|reader, key| match (key, reader.peek()) {
+        ("channel", Some(b'"')) => reader.string().map(|name| channel = Some(name)),
+        _ => reader.skip(),
+    });
+    // What stands before the break is all that can be had.
+    stop.unwrap_or_default();
+    channel
+}

@@ -1,0 +1,365 @@
+//! What venues with snapshots by REST need: diffs that wait for a snapshot, and requests for
+//! snapshots that never become a storm.
+
+use std::collections::VecDeque;
+
+use market::{BookDiff, Nanos};
+use rustc_hash::FxHashMap;
+
+use crate::adapter::{Action, Output, SECOND, SymbolId};
+
+/// Most diffs of one book that wait. At ten a second this is some minutes.
+const HELD_MAX: usize = 4_096;
+
+/// Most levels in all diffs of one book that wait, about 10 MB.
+const HELD_LEVELS_MAX: usize = 300_000;
+
+/// A diff that waits for a snapshot, with the venue's numbers of its first and last change.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// Number of its first change.
+    pub(super) first: u64,
+    /// Number of its last change.
+    pub(super) last: u64,
+    /// What changed.
+    pub(super) diff: BookDiff,
+}
+
+impl Held {
+    fn levels(&self) -> usize {
+        self.diff.bids.len() + self.diff.asks.len()
+    }
+}
+
+/// Diffs that wait for a snapshot, oldest first. When it is full, the oldest go: a newer snapshot
+/// than they need can still be had, while a hole at the end could never be closed.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    held: VecDeque<Held>,
+    levels: usize,
+}
+
+impl Backlog {
+    /// Adds the newest, and says how many of the oldest had to go.
+    pub(super) fn push(&mut self, diff: Held) -> usize {
+        self.levels += diff.levels();
+        self.held.push_back(diff);
+        let mut gone = 0;
+        while self.held.len() > HELD_MAX || (self.levels > HELD_LEVELS_MAX && self.held.len() > 1) {
+            self.pop();
+            gone += 1;
+        }
+        gone
+    }
+
+    /// Takes the oldest.
+    pub(super) fn pop(&mut self) -> Option<Held> {
+        let held = self.held.pop_front()?;
+        self.levels -= held.levels();
+        Some(held)
+    }
+
+    /// The oldest.
+    pub(super) fn front(&self) -> Option<&Held> {
+        self.held.front()
+    }
+
+    /// All, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
+        self.held.iter()
+    }
+
+    /// True when none waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        self.held.clear();
+        self.levels = 0;
+    }
+}
+
+/// Wait before the second request for a book; doubles with each further one.
+const RETRY_FIRST: Nanos = SECOND / 2;
+
+/// Longest wait between two requests for a book.
+const RETRY_MAX: Nanos = 30 * SECOND;
+
+/// A book that was right for so long begins anew with short waits.
+const CALM: Nanos = 60 * SECOND;
+
+/// Longest time in which nothing is asked after the venue refused to answer.
+const HOLD_MAX: Nanos = 3_600 * SECOND;
+
+/// Requests for snapshots: at most one for each book, with a growing wait between them, and all of
+/// them together at a pace that the venue allows.
+#[derive(Debug)]
+pub(super) struct Fetches {
+    entries: Vec<Entry>,
+    under_way: FxHashMap<u32, SymbolId>,
+    newest: u32,
+    /// What one request adds to `paid_until`.
+    cost: Nanos,
+    /// How far `paid_until` may lie ahead.
+    burst: Nanos,
+    /// All requests so far are paid for at this time.
+    paid_until: Nanos,
+    hold_until: Nanos,
+    holds: u32,
+    changed: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Entry {
+    /// When to ask.
+    due: Option<Nanos>,
+    /// What was asked and not answered.
+    request: Option<u32>,
+    /// Requests since the book was right for a while.
+    attempts: u32,
+    /// Since when it is right.
+    right_since: Option<Nanos>,
+}
+
+impl Fetches {
+    /// One request a `cost` in the long run, and `burst` worth of them at once.
+    pub(super) fn new(cost: Nanos, burst: Nanos) -> Self {
+        Self {
+            entries: Vec::new(),
+            under_way: FxHashMap::default(),
+            newest: 0,
+            cost,
+            burst,
+            paid_until: 0,
+            hold_until: 0,
+            holds: 0,
+            changed: false,
+        }
+    }
+
+    fn entry(&mut self, id: SymbolId) -> &mut Entry {
+        let at = id.0 as usize;
+        if at >= self.entries.len() {
+            self.entries.resize(at + 1, Entry::default());
+        }
+        &mut self.entries[at]
+    }
+
+    /// A snapshot of the symbol's book is needed. Does nothing where one is on its way.
+    pub(super) fn ask(&mut self, id: SymbolId, now: Nanos) {
+        self.ask_after(id, 0, now);
+    }
+
+    /// As [`Fetches::ask`], but not before `least` has passed.
+    pub(super) fn ask_after(&mut self, id: SymbolId, least: Nanos, now: Nanos) {
+        let entry = self.entry(id);
+        if entry.due.is_some() || entry.request.is_some() {
+            return;
+        }
+        if entry.right_since.take().is_some_and(|since| now.saturating_sub(since) >= CALM) {
+            entry.attempts = 0;
+        }
+        let wait = match entry.attempts {
+            0 => 0,
+            more => (RETRY_FIRST << (more - 1).min(16)).min(RETRY_MAX),
+        };
+        entry.attempts = entry.attempts.saturating_add(1);
+        entry.due = Some(now.saturating_add(wait.max(least)));
+        self.changed = true;
+    }
+
+    /// The book is right from now on.
+    pub(super) fn settled(&mut self, id: SymbolId, now: Nanos) {
+        let entry = self.entry(id);
+        entry.due = None;
+        entry.right_since = Some(now);
+    }
+
+    /// Nobody needs a snapshot of it any more; an answer under way will be ignored.
+    pub(super) fn forget(&mut self, id: SymbolId) {
+        let entry = std::mem::take(self.entry(id));
+        if let Some(request) = entry.request {
+            self.under_way.remove(&request);
+        }
+    }
+
+    /// The connection is gone: answers under way will be ignored.
+    pub(super) fn forget_all(&mut self) {
+        self.under_way.clear();
+        for entry in &mut self.entries {
+            // What was tried counts on: the same trouble may go on with the next connection.
+            (entry.due, entry.request) = (None, None);
+        }
+    }
+
+    /// Whose request was answered; `None` for one that was forgotten.
+    pub(super) fn answered(&mut self, request: u32) -> Option<SymbolId> {
+        let id = self.under_way.remove(&request)?;
+        self.entry(id).request = None;
+        Some(id)
+    }
+
+    /// The venue answers again.
+    pub(super) fn welcome(&mut self) {
+        self.holds = 0;
+    }
+
+    /// The venue refuses to answer anybody: nothing is asked for `first`, and for twice as long
+    /// each time that it goes on.
+    pub(super) fn hold(&mut self, first: Nanos, now: Nanos) {
+        if now < self.hold_until {
+            // Another answer to what was asked before.
+            return;
+        }
+        let wait = first.saturating_mul(1 << self.holds.min(16)).min(HOLD_MAX);
+        self.holds = self.holds.saturating_add(1);
+        self.hold_until = now.saturating_add(wait);
+    }
+
+    /// Whether [`Fetches::run`] has something to do that it had not before.
+    pub(super) fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Asks for what is due, and wishes to be woken for what is due later.
+    pub(super) fn run(&mut self, now: Nanos, out: &mut Output, path: impl Fn(SymbolId) -> String) {
+        self.changed = false;
+        let mut wake: Option<Nanos> = None;
+        for at in 0..self.entries.len() {
+            let Some(due) = self.entries[at].due else { continue };
+            let paid = self.paid_until.saturating_sub(self.burst);
+            let earliest = due.max(self.hold_until).max(paid);
+            if earliest > now {
+                wake = Some(wake.map_or(earliest, |wake| wake.min(earliest)));
+                continue;
+            }
+            self.paid_until = self.paid_until.max(now).saturating_add(self.cost);
+            loop {
+                self.newest = self.newest.wrapping_add(1);
+                if !self.under_way.contains_key(&self.newest) {
+                    break;
+                }
+            }
+            let id = SymbolId(at as u32);
+            self.under_way.insert(self.newest, id);
+            self.entries[at].due = None;
+            self.entries[at].request = Some(self.newest);
+            out.actions.push(Action::Fetch { request: self.newest, path: path(id) });
+        }
+        if let Some(wake) = wake {
+            out.wake(wake);
+        }
+    }
+}
+
+/// A symbol as it may stand in a URL: there are some in other than Latin letters.
+pub(super) fn percent_encoded(symbol: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(symbol.len());
+    for byte in symbol.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("writing to a string cannot fail");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use market::{Decimal, Level};
+
+    fn held(number: u64, levels: usize) -> Held {
+        let level = Level { price: Decimal::ZERO, size: Decimal::ZERO };
+        let diff = BookDiff { bids: vec![level; levels], ..BookDiff::default() };
+        Held { first: number, last: number, diff }
+    }
+
+    fn asked(fetches: &mut Fetches, now: Nanos) -> (Vec<u32>, Option<Nanos>) {
+        let mut out = Output::default();
+        fetches.run(now, &mut out, |id| format!("/{}", id.0));
+        let requests = out.actions.iter().map(|action| match action {
+            Action::Fetch { request, .. } => *request,
+            other => panic!("{other:?}"),
+        });
+        (requests.collect(), out.wake_at)
+    }
+
+    #[test]
+    fn a_full_backlog_loses_its_oldest() {
+        let mut backlog = Backlog::default();
+        for number in 0..HELD_MAX as u64 {
+            assert_eq!(backlog.push(held(number, 1)), 0);
+        }
+        assert_eq!(backlog.push(held(HELD_MAX as u64, 1)), 1);
+        assert_eq!(backlog.front().map(|held| held.first), Some(1));
+        assert_eq!(backlog.push(held(0, HELD_LEVELS_MAX)), HELD_MAX);
+        assert_eq!(backlog.iter().count(), 1);
+        // One alone is kept however long it is: the connection's bound on messages holds for it.
+        assert_eq!(backlog.push(held(1, HELD_LEVELS_MAX + 1)), 1);
+        backlog.clear();
+        assert!(backlog.is_empty() && backlog.levels == 0 && backlog.pop().is_none());
+    }
+
+    #[test]
+    fn waits_grow_and_have_a_bound_and_begin_anew_after_a_calm_time() {
+        let mut fetches = Fetches::new(0, 0);
+        let (id, mut now, mut waits) = (SymbolId(2), 1_000 * SECOND, Vec::new());
+        for _ in 0..9 {
+            fetches.ask(id, now);
+            let (mut requests, wake) = asked(&mut fetches, now);
+            if let Some(wake) = wake {
+                assert!(requests.is_empty());
+                waits.push(wake - now);
+                now = wake;
+                requests = asked(&mut fetches, now).0;
+            }
+            assert_eq!(requests.len(), 1);
+            // Asking again while one is under way changes nothing.
+            fetches.ask(id, now);
+            assert_eq!(asked(&mut fetches, now), (vec![], None));
+            assert_eq!(fetches.answered(requests[0]), Some(id));
+            assert_eq!(fetches.answered(requests[0]), None);
+        }
+        let halves: Vec<_> = waits.iter().map(|wait| wait * 2 / SECOND).collect();
+        assert_eq!(halves, [1, 2, 4, 8, 16, 32, 60, 60]);
+        fetches.settled(id, now);
+        fetches.ask(id, now + CALM);
+        assert_eq!(asked(&mut fetches, now + CALM).0.len(), 1);
+    }
+
+    #[test]
+    fn many_books_are_asked_for_at_the_venues_pace() {
+        let mut fetches = Fetches::new(SECOND, 3 * SECOND);
+        let mut now = 1_000 * SECOND;
+        for id in 0..10 {
+            fetches.ask(SymbolId(id), now);
+        }
+        let (requests, wake) = asked(&mut fetches, now);
+        assert_eq!((requests.len(), wake), (4, Some(now + SECOND)));
+        for _ in 0..6 {
+            now += SECOND;
+            assert_eq!(asked(&mut fetches, now).0.len(), 1);
+        }
+        assert_eq!(asked(&mut fetches, now), (vec![], None));
+    }
+
+    #[test]
+    fn a_refusal_holds_all_and_longer_each_time() {
+        let mut fetches = Fetches::new(0, 0);
+        let now = 1_000 * SECOND;
+        fetches.hold(10 * SECOND, now);
+        fetches.hold(10 * SECOND, now + 1);
+        fetches.ask(SymbolId(0), now);
+        assert_eq!(asked(&mut fetches, now + 1), (vec![], Some(now + 10 * SECOND)));
+        fetches.hold(10 * SECOND, now + 10 * SECOND);
+        assert_eq!(asked(&mut fetches, now + 10 * SECOND).1, Some(now + 30 * SECOND));
+        fetches.welcome();
+        fetches.forget_all();
+        assert_eq!(asked(&mut fetches, now + 40 * SECOND), (vec![], None));
+    }
+}
