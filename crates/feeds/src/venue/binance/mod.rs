@@ -67,9 +67,10 @@ static RULES: Rules = Rules {
     connections_window: 300 * SECOND,
     streams: 1024,
     lifetime: Some(24 * 3600 * SECOND),
-    stale_after: 60 * SECOND,
-    // The server pings every 20 s, and gives up after a minute itself.
-    dead_after: 60 * SECOND,
+    // Quiet symbols are silent for long.
+    stale_after: 45 * SECOND,
+    // The server pings every 20 s: three of them are missing.
+    dead_after: 70 * SECOND,
 };
 
 static RULES_US: Rules = Rules {
