@@ -87,8 +87,11 @@ const RETRY_FIRST: Nanos = SECOND / 2;
 /// Longest wait between two requests for a book.
 const RETRY_MAX: Nanos = 30 * SECOND;
 
-/// A book that was right for so long begins anew with short waits.
-const CALM: Nanos = 60 * SECOND;
+/// After so many requests the wait is the longest.
+const ATTEMPTS_MAX: u32 = 7;
+
+/// For each time so long that a book was right, one request before that is forgotten.
+const CALM: Nanos = 5 * SECOND;
 
 /// Longest time in which nothing is asked after the venue refused to answer.
 const HOLD_MAX: Nanos = 3_600 * SECOND;
@@ -117,7 +120,7 @@ struct Entry {
     due: Option<Nanos>,
     /// What was asked and not answered.
     request: Option<u32>,
-    /// Requests since the book was right for a while.
+    /// Requests that the wait goes by.
     attempts: u32,
     /// Since when it is right.
     right_since: Option<Nanos>,
@@ -158,12 +161,13 @@ impl Fetches {
         if entry.due.is_some() || entry.request.is_some() {
             return;
         }
-        if entry.right_since.take().is_some_and(|since| now.saturating_sub(since) >= CALM) {
-            entry.attempts = 0;
+        if let Some(since) = entry.right_since.take() {
+            let calm = u32::try_from(now.saturating_sub(since) / CALM).unwrap_or(u32::MAX);
+            entry.attempts = entry.attempts.min(ATTEMPTS_MAX).saturating_sub(calm);
         }
         let wait = match entry.attempts {
             0 => 0,
-            more => (RETRY_FIRST << (more - 1).min(16)).min(RETRY_MAX),
+            more => (RETRY_FIRST << (more - 1).min(ATTEMPTS_MAX)).min(RETRY_MAX),
         };
         entry.attempts = entry.attempts.saturating_add(1);
         entry.due = Some(now.saturating_add(wait.max(least)));
@@ -306,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_grow_and_have_a_bound_and_begin_anew_after_a_calm_time() {
+    fn waits_grow_up_to_a_bound_and_shrink_with_calm() {
         let mut fetches = Fetches::new(0, 0);
         let (id, mut now, mut waits) = (SymbolId(2), 1_000 * SECOND, Vec::new());
         for _ in 0..9 {
@@ -327,9 +331,19 @@ mod tests {
         }
         let halves: Vec<_> = waits.iter().map(|wait| wait * 2 / SECOND).collect();
         assert_eq!(halves, [1, 2, 4, 8, 16, 32, 60, 60]);
-        fetches.settled(id, now);
-        fetches.ask(id, now + CALM);
-        assert_eq!(asked(&mut fetches, now + CALM).0.len(), 1);
+        // Right for a while, it may be asked for sooner.
+        for (calm, wait) in [(1, 32), (3, 8), (2, 4), (5, 0)] {
+            fetches.settled(id, now);
+            now += calm * CALM;
+            fetches.ask(id, now);
+            let (mut requests, wake) = asked(&mut fetches, now);
+            assert_eq!(wake.map_or(0, |wake| wake - now) * 2 / SECOND, wait, "{calm}");
+            if let Some(wake) = wake {
+                now = wake;
+                requests = asked(&mut fetches, now).0;
+            }
+            fetches.answered(requests[0]);
+        }
     }
 
     #[test]
