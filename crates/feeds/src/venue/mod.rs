@@ -1,10 +1,10 @@
 //! The venues: which there are, and the adapter of each. One file, or one small folder, a venue.
 
+mod binance;
+mod bitstamp;
 mod bybit;
 pub mod kraken;
 pub mod okx;
-mod binance;
-mod bitstamp;
 mod snapshot;
 
 use std::str::FromStr;
