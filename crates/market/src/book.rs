@@ -60,6 +60,10 @@ pub struct Applied {
     pub deletes_unknown: usize,
 }
 
+/// From so many changes of a side on, one pass over all of its levels is cheaper than a search and
+/// a move for each change: without that, a snapshot of 50,000 levels costs their square.
+const MANY_LEVELS: usize = 64;
+
 /// How many of the best levels of each side the checksum covers.
 const CHECKSUM_DEPTH: usize = 10;
 
@@ -134,13 +138,21 @@ impl Book {
             }
         };
         for (side, levels) in [(Side::Bid, &mut diff.bids), (Side::Ask, &mut diff.asks)] {
-            for level in levels {
+            for level in levels.iter_mut() {
                 level.price = level.price.at_scale(scale);
                 if level.size.is_zero() {
                     level.size = Decimal::ZERO;
                 }
-                applied.deletes_unknown += usize::from(!self.set(side, *level));
             }
+            applied.deletes_unknown += if levels.len() < MANY_LEVELS {
+                let mut near = usize::MAX;
+                levels.iter().filter(|level| !self.set(side, **level, &mut near)).count()
+            } else {
+                match side {
+                    Side::Bid => set_many(&mut self.bids, levels, Decimal::cmp),
+                    Side::Ask => set_many(&mut self.asks, levels, |a, b| b.cmp(a)),
+                }
+            };
         }
         if self.bids.len() > levels_max || self.asks.len() > levels_max {
             return Err(BookError::TooManyLevels { max: levels_max });
@@ -168,13 +180,24 @@ impl Book {
         }
     }
 
-    /// Sets one level; false for the removal of one that is not there.
-    fn set(&mut self, side: Side, level: Level) -> bool {
-        let (levels, order): (_, fn(&Decimal, &Decimal) -> Ordering) = match side {
-            Side::Bid => (&mut self.bids, |a, b| a.cmp(b)),
-            Side::Ask => (&mut self.asks, |a, b| b.cmp(a)),
+    /// Sets one level; false for the removal of one that is not there. `near` is where it may be,
+    /// and becomes where it is.
+    #[inline]
+    fn set(&mut self, side: Side, level: Level, near: &mut usize) -> bool {
+        let price = level.price;
+        let (levels, found) = match side {
+            Side::Bid => {
+                let found = find(&self.bids, *near, |held| held.cmp(&price));
+                (&mut self.bids, found)
+            }
+            Side::Ask => {
+                let found = find(&self.asks, *near, |held| price.cmp(held));
+                (&mut self.asks, found)
+            }
         };
-        match levels.binary_search_by(|held| order(&held.price, &level.price)) {
+        let (Ok(at) | Err(at)) = found;
+        *near = at;
+        match found {
             Ok(at) if level.size.is_zero() => {
                 levels.remove(at);
             }
@@ -236,4 +259,76 @@ impl Book {
         crc.update(&text[..length]);
         crc.finalize()
     }
+}
+
+/// Where in levels that stand best last the price is for which `order` says equal, or where it
+/// would be. Looked for from `near` on, or else from the best level on, in steps that double:
+/// changes come sorted and near the best, and a search of the whole side would touch levels that
+/// nothing else touches.
+#[inline]
+fn find(
+    levels: &[Level],
+    near: usize,
+    order: impl Fn(&Decimal) -> Ordering,
+) -> Result<usize, usize> {
+    let better = |at: usize| order(&levels[at].price).is_gt();
+    let near = near.min(levels.len());
+    let (mut start, mut end, mut step) = (near, near, 1);
+    if near == levels.len() || better(near) {
+        start = near.saturating_sub(step);
+        while start > 0 && better(start) {
+            end = start;
+            step *= 2;
+            start = near.saturating_sub(step);
+        }
+    } else {
+        end = (near + step).min(levels.len());
+        while end < levels.len() && !better(end) {
+            start = end;
+            step *= 2;
+            end = (near + step).min(levels.len());
+        }
+    }
+    let within = levels[start..end].binary_search_by(|level| order(&level.price));
+    within.map(|at| start + at).map_err(|at| start + at)
+}
+
+/// Does what [`Book::set`] does for one level after the other, in one pass over a side, and gives
+/// the number of those for which that would return false. `order` puts the best price last.
+fn set_many(
+    held: &mut Vec<Level>,
+    levels: &[Level],
+    order: impl Fn(&Decimal, &Decimal) -> Ordering,
+) -> usize {
+    let mut changes = levels.to_vec();
+    // Stable: the last word on a price stays last. Snapshots come sorted, one way or the other,
+    // and cost one pass.
+    changes.sort_by(|a, b| order(&a.price, &b.price));
+    let same = |a: &Level, b: &Level| order(&a.price, &b.price).is_eq();
+    let distinct = !changes.windows(2).any(|pair| same(&pair[0], &pair[1]));
+    if held.is_empty() && distinct && !changes.iter().any(|level| level.size.is_zero()) {
+        *held = changes;
+        return 0;
+    }
+    let mut deletes_unknown = 0;
+    let mut merged = Vec::with_capacity(held.len() + changes.len());
+    let mut rest = held.as_slice();
+    for words in changes.chunk_by(same) {
+        let below = |level: &&Level| order(&level.price, &words[0].price).is_lt();
+        let (before, after) = rest.split_at(rest.iter().take_while(below).count());
+        merged.extend_from_slice(before);
+        let mut level = after.first().filter(|level| same(level, &words[0])).copied();
+        rest = &after[usize::from(level.is_some())..];
+        for word in words {
+            if !word.size.is_zero() {
+                level = Some(*word);
+            } else if level.take().is_none() {
+                deletes_unknown += 1;
+            }
+        }
+        merged.extend(level);
+    }
+    merged.extend_from_slice(rest);
+    *held = merged;
+    deletes_unknown
 }

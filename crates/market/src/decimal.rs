@@ -15,6 +15,12 @@ pub struct Decimal(rust_decimal::Decimal);
 /// The longest text of a 64-bit mantissa: 20 digits, or 28 after a zero and the point.
 const TEXT_BYTES: usize = 32;
 
+/// Bytes that are looked at together; nearly all numbers of venues are shorter.
+const WINDOW: usize = 16;
+
+/// Digits that surely fit 64 bits.
+const UNITS_DIGITS: usize = 18;
+
 /// Why a text is no [`Decimal`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
@@ -41,6 +47,98 @@ impl Decimal {
     /// # Errors
     /// [`DecimalError`] says whether the text is malformed or only too long to keep exactly.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
+        match Self::leading(text.as_bytes()) {
+            Some((value, length)) if length == text.len() => Ok(value),
+            _ => Self::parse_any(text),
+        }
+    }
+
+    /// The plain decimal that `bytes` begin with, as far as its digits go, and how many bytes it
+    /// takes: what [`Decimal::parse`] makes of those bytes, found without knowing where they end.
+    ///
+    /// `None` says nothing but that this quick way does not apply: there may be no number, or one
+    /// of more than 18 digits. What follows the number is for the caller to judge.
+    #[must_use]
+    #[inline(always)]
+    pub fn leading(bytes: &[u8]) -> Option<(Self, usize)> {
+        if let Some(window) = bytes.first_chunk() {
+            return Self::in_window(*window).or_else(|| Self::digit_by_digit(bytes));
+        }
+        Self::leading_of_few(bytes)
+    }
+
+    /// As [`Decimal::leading`], near the end of a text: the rest of the window is filled with what
+    /// is no digit.
+    fn leading_of_few(bytes: &[u8]) -> Option<(Self, usize)> {
+        let mut window = [0; WINDOW];
+        window[..bytes.len()].copy_from_slice(bytes);
+        Self::in_window(window).or_else(|| Self::digit_by_digit(bytes))
+    }
+
+    /// A number without sign that ends within the window, all its digits at once. The window's
+    /// bytes are the bytes of one integer, first byte lowest.
+    #[inline(always)]
+    fn in_window(window: [u8; WINDOW]) -> Option<(Self, usize)> {
+        // A digit becomes its value. Of all other bytes, adding 0x76 (or nothing, from 0x80 on)
+        // sets the highest bit. The sum runs over into the next byte from non-ASCII bytes only,
+        // so up to the first byte that is no digit all marks are right; a point is ASCII.
+        let values = u128::from_le_bytes(window) ^ repeated(b'0');
+        let marks = (values.wrapping_add(repeated(0x76)) | values) & repeated(0x80);
+        let first = marks.trailing_zeros() / 8;
+        let (digits, length, scale) = if window.get(first as usize) == Some(&b'.') {
+            let end = (marks & (marks - 1)).trailing_zeros() / 8;
+            let before = (1 << (8 * first)) - 1;
+            let digits = (values & before) | ((values >> 8) & !before);
+            (digits, end, end - first - 1)
+        } else {
+            (values, first, 0)
+        };
+        let count = length - u32::from(scale > 0);
+        // A point needs digits on both sides, and the end must be in sight.
+        if count == 0 || first == 0 || length >= WINDOW as u32 || length == first + 1 {
+            return None;
+        }
+        // Leading zeros in place of what follows the number.
+        let digits = digits << (8 * (WINDOW as u32 - count));
+        let high = eight_digits(digits as u64);
+        let low = eight_digits((digits >> 64) as u64);
+        Some((Self::from_units(high * 100_000_000 + low, scale, false), length as usize))
+    }
+
+    /// As [`Decimal::leading`], for what does not fit a window.
+    #[cold]
+    fn digit_by_digit(bytes: &[u8]) -> Option<(Self, usize)> {
+        let negative = bytes.first() == Some(&b'-');
+        let start = usize::from(negative);
+        let (mut at, mut units, mut point) = (start, 0_u64, None);
+        loop {
+            match bytes.get(at) {
+                Some(digit @ b'0'..=b'9') => units = units * 10 + u64::from(digit - b'0'),
+                Some(b'.') if point.is_none() && at > start => point = Some(at),
+                _ => break,
+            }
+            at += 1;
+            if at - start > UNITS_DIGITS + usize::from(point.is_some()) {
+                return None;
+            }
+        }
+        let scale = point.map_or(0, |point| at - point - 1);
+        if at == start || (point.is_some() && scale == 0) {
+            return None;
+        }
+        Some((Self::from_units(units, scale as u32, negative), at))
+    }
+
+    /// `units × 10^-scale`; `scale` is at most [`UNITS_DIGITS`]. A negative zero becomes zero.
+    #[inline]
+    fn from_units(units: u64, scale: u32, negative: bool) -> Self {
+        let (low, middle) = (units as u32, (units >> 32) as u32);
+        Self(rust_decimal::Decimal::from_parts(low, middle, 0, negative, scale))
+    }
+
+    /// Reads whatever [`Decimal::parse`] may be given.
+    #[cold]
+    fn parse_any(text: &str) -> Result<Self, DecimalError> {
         let shown = || text.chars().take(64).collect::<String>();
         let digits = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
@@ -150,11 +248,28 @@ impl Decimal {
     }
 }
 
+/// Sixteen times the same byte.
+const fn repeated(byte: u8) -> u128 {
+    u128::from_le_bytes([byte; WINDOW])
+}
+
+/// The number of eight decimal digits, given as the bytes of `digits`, the first one lowest:
+/// neighbours are joined to pairs, those to fours, those to eight.
+#[inline]
+fn eight_digits(digits: u64) -> u64 {
+    let pairs = (digits.wrapping_mul(10 * 0x100 + 1) >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = (pairs.wrapping_mul(100 * 0x1_0000 + 1) >> 16) & 0x0000_FFFF_0000_FFFF;
+    fours.wrapping_mul(10_000 * 0x1_0000_0000 + 1) >> 32
+}
+
 impl Ord for Decimal {
+    #[inline]
     fn cmp(&self, other: &Self) -> Ordering {
-        if self.0.scale() == other.0.scale() {
-            // The usual case: the prices of one book are written alike.
-            self.0.mantissa().cmp(&other.0.mantissa())
+        let (left, right) = (self.0.unpack(), other.0.unpack());
+        // The usual case: the prices of one book are written alike, and fit 64 bits.
+        let short = left.hi | right.hi == 0 && !(left.negative | right.negative);
+        if left.scale == right.scale && short {
+            (left.mid, left.lo).cmp(&(right.mid, right.lo))
         } else {
             self.0.cmp(&other.0)
         }
@@ -228,6 +343,57 @@ mod tests {
         assert_eq!(decimal("64000.100").at_scale(2).to_string(), "64000.10");
         assert_eq!(decimal("64000.125").at_scale(2).to_string(), "64000.125");
         assert_eq!(decimal("64000.1250").at_scale(2).to_string(), "64000.125");
+    }
+
+    #[test]
+    fn a_number_ends_where_its_digits_end() {
+        for (text, number, length) in [
+            ("64000.10\",\"0.25\"]", "64000.10", 8),
+            ("1", "1", 1),
+            ("0.00005100", "0.00005100", 10),
+            ("12345678901234.5,[", "12345678901234.5", 16),
+            ("-3.50 ", "-3.50", 5),
+            ("-0.00\"", "0.00", 5),
+            ("123456789012345678}", "123456789012345678", 18),
+            ("0.12345678901234567]", "0.12345678901234567", 19),
+            ("1.2.3", "1.2", 3),
+            ("7e5", "7", 1),
+        ] {
+            let (value, taken) = Decimal::leading(text.as_bytes()).unwrap();
+            assert_eq!((value.to_string().as_str(), taken), (number, length), "{text}");
+        }
+        for text in ["", "-", ".5", "1.", "1.\"", "\"1", "+1", "1234567890123456789", "1.x"] {
+            assert_eq!(Decimal::leading(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    /// Number-like texts: short ones, those about a window long, and those too long.
+    fn texts() -> impl Strategy<Value = String> {
+        prop_oneof![
+            3 => "-?[0-9]{0,19}(\\.[0-9]{0,19})?",
+            2 => "-?[0-9]{1,10}\\.[0-9]{1,10}",
+            1 => "-?0{0,10}(\\.0{0,29})?",
+            1 => "[-0-9.e+ é\u{80}\u{7ff}]{0,20}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn the_quick_way_gives_what_the_slow_one_gives(text in texts(), after in "[\",:} 5.é]{0,17}") {
+            let slow = Decimal::parse_any(&text);
+            let bits = |value: &Result<Decimal, _>| value.as_ref().map(|v| v.0.serialize()).ok();
+            prop_assert_eq!(bits(&Decimal::parse(&text)), bits(&slow));
+            prop_assert_eq!(Decimal::parse(&text).err(), slow.err());
+            // Whatever follows, what was read is what that part alone would give.
+            let both = text + &after;
+            if let Some((value, length)) = Decimal::leading(both.as_bytes()) {
+                prop_assert_eq!(Some(value.0.serialize()), bits(&Decimal::parse_any(&both[..length])));
+                let next = both.as_bytes().get(length);
+                prop_assert!(!next.is_some_and(u8::is_ascii_digit));
+            }
+        }
     }
 
     proptest! {

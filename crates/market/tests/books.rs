@@ -153,6 +153,46 @@ proptest! {
     }
 
     #[test]
+    fn many_levels_at_once_do_what_one_after_the_other_does(
+        before in prop::collection::vec((0i64..150, 0i64..3), 0..150),
+        at_once in prop::collection::vec((0i64..150, 0i64..3), 0..150),
+        order in 0..3,
+        reset: bool,
+    ) {
+        let level = |&(price, size): &(i64, i64)| Level {
+            price: Decimal::new(price, 1).unwrap(),
+            size: Decimal::new(size, 0).unwrap(),
+        };
+        let mut at_once: Vec<Level> = at_once.iter().map(level).collect();
+        match order {
+            0 => at_once.sort_by_key(|level| level.price),
+            1 => at_once.sort_by_key(|level| std::cmp::Reverse(level.price)),
+            _ => {}
+        }
+        let mut one_by_one = Book::default();
+        for level in before.iter().map(level) {
+            let (bids, asks) = (vec![level], vec![level]);
+            one_by_one.apply(&mut BookDiff { bids, asks, ..BookDiff::default() }, 1_000).unwrap();
+        }
+        let mut whole = one_by_one.clone();
+        if reset {
+            one_by_one = Book::default();
+        }
+        let mut unknown = 0;
+        for level in &at_once {
+            let (bids, asks) = (vec![*level], vec![*level]);
+            let mut diff = BookDiff { bids, asks, ..BookDiff::default() };
+            unknown += one_by_one.apply(&mut diff, 1_000).unwrap().deletes_unknown;
+        }
+        let (bids, asks) = (at_once.clone(), at_once);
+        let mut diff = BookDiff { reset, bids, asks, ..BookDiff::default() };
+        prop_assert_eq!(whole.apply(&mut diff, 1_000).unwrap().deletes_unknown, unknown);
+        for side in [BookSide::Bid, BookSide::Ask] {
+            prop_assert!(whole.levels(side).eq(one_by_one.levels(side)));
+        }
+    }
+
+    #[test]
     fn one_merged_diff_leads_to_the_same_book(
         mut diffs in prop::collection::vec(any_diff(), 1..40),
         cut in any::<prop::sample::Index>(),
