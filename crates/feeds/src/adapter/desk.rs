@@ -331,6 +331,12 @@ impl Desk {
         self.symbols.iter().enumerate().map(|(id, symbol)| (SymbolId(id as u32), symbol))
     }
 
+    /// The ids of all symbols so far.
+    pub fn ids(&self) -> impl ExactSizeIterator<Item = SymbolId> + use<> {
+        // Bounded far below: a desk is given its symbols, or takes `symbols_max` at most.
+        (0..self.symbols.len() as u32).map(SymbolId)
+    }
+
     /// One symbol.
     ///
     /// # Panics
@@ -533,6 +539,14 @@ impl Desk {
     /// When the symbol is of another desk.
     pub fn missed_trades(&mut self, id: SymbolId) {
         self.symbols[id.0 as usize].trades_missed = true;
+    }
+
+    /// What executions were missed came after all: the next one says nothing of it.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn caught_up(&mut self, id: SymbolId) {
+        self.symbols[id.0 as usize].trades_missed = false;
     }
 
     /// The connection is gone, and with it the trust in every book.

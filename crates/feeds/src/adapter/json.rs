@@ -11,6 +11,10 @@ use super::exponent;
 /// Deepest nesting of lists and objects.
 const DEPTH_MAX: u32 = 64;
 
+/// Up to this length a message is found to be UTF-8 at once; of a longer one, only the texts that
+/// are asked for are looked at: most of it are numbers.
+const WHOLE_BYTES: usize = 4096;
+
 /// Where a message stops being what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonError {
@@ -36,9 +40,15 @@ pub type Result<T> = std::result::Result<T, JsonError>;
 /// Each call takes exactly one value; a caller that wants none of it calls [`Reader::skip`].
 /// Texts come as they are written: none of what venues send that matters here (symbols, numbers,
 /// ids, times) has escapes, so a text with one is an error where a text is asked for.
+///
+/// Venues write compactly and always in the same order, so every call tries that first, and does
+/// the general thing where it does not apply. [`Reader::literal`] lets an adapter do the same for
+/// what it meets most.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     text: &'a [u8],
+    /// The same, where all of it is known to be UTF-8; else empty.
+    utf8: &'a str,
     at: usize,
     depth: u32,
 }
@@ -47,7 +57,9 @@ impl<'a> Reader<'a> {
     /// Begins with `message`.
     #[must_use]
     pub fn new(message: &'a [u8]) -> Self {
-        Self { text: message, at: 0, depth: 0 }
+        let whole = message.len() <= WHOLE_BYTES;
+        let utf8 = if whole { std::str::from_utf8(message).unwrap_or_default() } else { "" };
+        Self { text: message, utf8, at: 0, depth: 0 }
     }
 
     /// Reads all of `message`: the one value that `read` takes, and nothing after it.
@@ -70,7 +82,17 @@ impl<'a> Reader<'a> {
     }
 
     /// The first byte of the next value, which tells its type; `None` at the end.
+    #[inline]
     pub fn peek(&mut self) -> Option<u8> {
+        match self.text.get(self.at) {
+            // Venues write no white space, so the first look is nearly always right.
+            Some(&byte) if byte > b' ' => Some(byte),
+            _ => self.peek_past_white_space(),
+        }
+    }
+
+    #[cold]
+    fn peek_past_white_space(&mut self) -> Option<u8> {
         while let Some(&byte) = self.text.get(self.at) {
             if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return Some(byte);
@@ -80,9 +102,9 @@ impl<'a> Reader<'a> {
         None
     }
 
+    #[inline]
     fn take(&mut self, byte: u8, expected: &'static str) -> Result<()> {
-        // Venues write no white space, so the first look is nearly always right.
-        if self.text.get(self.at) == Some(&byte) || self.peek() == Some(byte) {
+        if self.peek() == Some(byte) {
             self.at += 1;
             return Ok(());
         }
@@ -92,6 +114,34 @@ impl<'a> Reader<'a> {
     fn enter(&mut self) -> Result<()> {
         self.depth += 1;
         if self.depth > DEPTH_MAX { Err(self.wrong("no deeper nesting")) } else { Ok(()) }
+    }
+
+    /// Takes `text`, if that is what stands here, byte for byte. It may be several marks, keys and
+    /// beginnings of values in a row, `{"side":"bid","price":"`; where it is not found, nothing is
+    /// taken, and the general calls read what is there. Whoever takes the beginning of a list or
+    /// an object with it must take its end with it too.
+    #[inline]
+    pub fn literal(&mut self, text: &[u8]) -> bool {
+        let found = self.text[self.at..].starts_with(text);
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
+    /// Gives `take` the bytes from here on; it says what it made of them and how many it took, or
+    /// `None` where they are not what it knows, and nothing is taken. For whole values that nearly
+    /// always look the same.
+    #[inline]
+    pub fn quick<T>(&mut self, take: impl FnOnce(&'a [u8]) -> Option<(T, usize)>) -> Option<T> {
+        let rest = self.rest();
+        let (value, length) = take(rest)?;
+        self.at += length.min(rest.len());
+        Some(value)
+    }
+
+    /// The bytes from here to the end of the message.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        &self.text[self.at..]
     }
 
     /// Reads an object: `member` is given each key, and must take its value.
@@ -169,17 +219,61 @@ impl<'a> Reader<'a> {
         Ok((first, second))
     }
 
+    /// Reads an object for its decimals of these two names, `{"price":64000.10,"qty":0.25}`, and
+    /// skips all other members.
+    ///
+    /// # Errors
+    /// Where the text is no such object, or has only one of them.
+    pub fn named_pair(&mut self, names: [&str; 2]) -> Result<(Decimal, Decimal)> {
+        let start = self.at;
+        if self.literal(b"{") && self.key(names[0]) {
+            let first = self.decimal()?;
+            if self.literal(b",") && self.key(names[1]) {
+                let second = self.decimal()?;
+                if self.literal(b"}") {
+                    return Ok((first, second));
+                }
+            }
+        }
+        self.at = start;
+        let mut found = [None, None];
+        self.object(|reader, key| {
+            match names.iter().position(|name| *name == key) {
+                Some(which) => found[which] = Some(reader.decimal()?),
+                None => reader.skip()?,
+            }
+            Ok(())
+        })?;
+        match found {
+            [Some(first), Some(second)] => Ok((first, second)),
+            _ => Err(JsonError { at: start, expected: "an object with price and size" }),
+        }
+    }
+
+    /// Takes `"name":`, if that is what stands here.
+    fn key(&mut self, name: &str) -> bool {
+        let start = self.at;
+        let found = self.literal(b"\"") && self.literal(name.as_bytes()) && self.literal(b"\":");
+        if !found {
+            self.at = start;
+        }
+        found
+    }
+
     /// A text without escapes, as it is written between its quotes.
     ///
     /// # Errors
     /// Where there is no text, one with an escape, or one that is not UTF-8.
     pub fn string(&mut self) -> Result<&'a str> {
         self.take(b'"', "a text")?;
-        let rest = &self.text[self.at..];
-        match memchr2(b'"', b'\\', rest) {
+        let rest = self.rest();
+        match quote_or_escape(rest) {
             Some(length) if rest[length] == b'"' => {
-                let text = std::str::from_utf8(&rest[..length])
-                    .map_err(|_| self.wrong("a text in UTF-8"))?;
+                let text = match self.utf8.get(self.at..self.at + length) {
+                    Some(text) => text,
+                    None => std::str::from_utf8(&rest[..length])
+                        .map_err(|_| self.wrong("a text in UTF-8"))?,
+                };
                 self.at += length + 1;
                 Ok(text)
             }
@@ -209,11 +303,8 @@ impl<'a> Reader<'a> {
     /// Where there is no number.
     pub fn number(&mut self) -> Result<&'a str> {
         self.peek();
-        let rest = &self.text[self.at..];
-        let length = rest
-            .iter()
-            .position(|byte| !matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
-            .unwrap_or(rest.len());
+        let rest = self.rest();
+        let length = rest.iter().position(|byte| !in_number(*byte)).unwrap_or(rest.len());
         match std::str::from_utf8(&rest[..length]) {
             Ok(text) if rest.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-') => {
                 self.at += length;
@@ -236,7 +327,19 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Where there is none, or one beyond 64 bits.
     pub fn unsigned(&mut self) -> Result<u64> {
+        let quoted = self.peek() == Some(b'"');
         let at = self.at;
+        let start = at + usize::from(quoted);
+        let mut value = 0_u64;
+        let mut end = start;
+        while let Some(digit @ b'0'..=b'9') = self.text.get(end) {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
+            end += 1;
+        }
+        // Nineteen digits always fit.
+        if (1..=19).contains(&(end - start)) && self.ends_number(quoted, end) {
+            return Ok(value);
+        }
         self.digits()?.parse().map_err(|_| JsonError { at, expected: "a whole number" })
     }
 
@@ -254,13 +357,34 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Where there is none, or one with more digits than can be kept.
+    #[inline]
     pub fn decimal(&mut self) -> Result<Decimal> {
-        self.peek();
+        let quoted = self.peek() == Some(b'"');
+        let start = self.at + usize::from(quoted);
+        match Decimal::leading(&self.text[start..]) {
+            Some((value, length)) if self.ends_number(quoted, start + length) => Ok(value),
+            _ => self.any_decimal(),
+        }
+    }
+
+    #[cold]
+    fn any_decimal(&mut self) -> Result<Decimal> {
         let at = self.at;
         let digits = self.digits()?;
         Decimal::parse(digits)
             .or_else(|_| exponent::decimal(digits).ok_or(()))
             .map_err(|()| JsonError { at, expected: "a decimal number" })
+    }
+
+    /// Whether a number ends at `end`; if so, it is taken, and the quote behind it.
+    #[inline]
+    fn ends_number(&mut self, quoted: bool, end: usize) -> bool {
+        let next = self.text.get(end).copied();
+        let ends = if quoted { next == Some(b'"') } else { !next.is_some_and(in_number) };
+        if ends {
+            self.at = end + usize::from(quoted);
+        }
+        ends
     }
 
     /// `true` or `false`.
@@ -297,8 +421,8 @@ impl<'a> Reader<'a> {
     fn skip_string(&mut self) -> Result<()> {
         self.take(b'"', "a text")?;
         loop {
-            let rest = &self.text[self.at..];
-            match memchr2(b'"', b'\\', rest) {
+            let rest = self.rest();
+            match quote_or_escape(rest) {
                 Some(length) if rest[length] == b'"' => {
                     self.at += length + 1;
                     return Ok(());
@@ -321,52 +445,41 @@ impl<'a> Reader<'a> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_read_in_its_own_order_and_numbers_keep_their_digits() {
-        let message = br#" { "s" : "BTC-USD", "b":[["1.50","0"],[2,3.0,"0","7"]], "x":{"y":[null,"\"",true,-1e5]},"u":18446744073709551615 } "#;
-        let (mut symbol, mut levels, mut id) = ("", Vec::new(), 0);
-        Reader::all(message, |reader| {
-            reader.object(|reader, key| {
-                match key {
-                    "s" => symbol = reader.string()?,
-                    "b" => reader.list(|reader| {
-                        levels.push(reader.pair()?);
-                        Ok(())
-                    })?,
-                    "u" => id = reader.unsigned()?,
-                    _ => reader.skip()?,
-                }
-                Ok(())
-            })
-        })
-        .unwrap();
-        assert_eq!((symbol, id), ("BTC-USD", u64::MAX));
-        let texts: Vec<_> = levels.iter().map(|(price, size)| format!("{price} {size}")).collect();
-        assert_eq!(texts, ["1.50 0", "2 3.0"]);
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_its_place() {
-        for (message, at) in [
-            ("", 0),
-            ("{", 1),
-            ("{}x", 2),
-            ("[1,]", 3),
-            (r#"{"a"}"#, 4),
-            (r#"{"a":1,}"#, 7),
-            (r#"["a"#, 2),
-            ("[tru]", 1),
-            ("[1 2]", 3),
-            ("[nul]", 1),
-        ] {
-            let error = Reader::all(message.as_bytes(), Reader::skip).unwrap_err();
-            assert_eq!(error.at, at, "{message}: {error}");
-        }
-        let deep = "[".repeat(100_000);
-        assert!(Reader::all(deep.as_bytes(), Reader::skip).is_err());
-    }
+/// Whether a byte may be part of a number.
+fn in_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
 }
+
+/// Where the first quote or backslash is. Most texts are a few bytes long, for which a call of
+/// memchr costs more than it saves.
+#[inline]
+fn quote_or_escape(text: &[u8]) -> Option<usize> {
+    const SHORT: usize = 32;
+    let mut at = 0;
+    while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*word);
+        // The lowest mark is always right; those above it need not be.
+        let marks = zeros(word ^ repeated(b'"')) | zeros(word ^ repeated(b'\\'));
+        if marks != 0 {
+            return Some(at + marks.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+        if at == SHORT {
+            break;
+        }
+    }
+    memchr2(b'"', b'\\', &text[at..]).map(|length| at + length)
+}
+
+/// Eight times the same byte.
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Marks the highest bit of each byte that is zero, and of some above the lowest of those.
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(repeated(1)) & !word & repeated(0x80)
+}
+
+#[cfg(test)]
+mod tests;
