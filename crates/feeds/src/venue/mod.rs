@@ -6,6 +6,7 @@ mod bybit;
 pub mod kraken;
 pub mod okx;
 mod snapshot;
+mod coinbase;
 
 use std::str::FromStr;
 
@@ -30,11 +31,13 @@ pub enum Venue {
     BinanceUs,
     /// Bitstamp v2.
     Bitstamp,
+    /// Coinbase Advanced Trade.
+    Coinbase,
 }
 
 impl Venue {
     /// Every venue with the name it has in configurations and on the command line.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Bybit, "bybit"),
         (Self::BybitLinear, "bybit-linear"),
         (Self::Kraken, "kraken"),
@@ -43,6 +46,7 @@ impl Venue {
         (Self::Binance, "binance"),
         (Self::BinanceUs, "binance-us"),
         (Self::Bitstamp, "bitstamp"),
+        (Self::Coinbase, "coinbase"),
     ];
 
     /// Its name in configurations and on the command line.
@@ -70,6 +74,7 @@ impl Venue {
             Self::Binance => Box::new(binance::Binance::new(options)),
             Self::BinanceUs => Box::new(binance::Binance::us(options)),
             Self::Bitstamp => Box::new(bitstamp::Bitstamp::new(options)),
+            Self::Coinbase => Box::new(coinbase::Coinbase::new(options)),
         }
     }
 }
