@@ -2,6 +2,7 @@
 //! sockets and figures for the table.
 //!
 //! - [`fixtures`]: events, books, registries and hubs; no socket.
+//! - [`venues`]: messages in the venues' shapes.
 //! - [`server`], [`floor`]: the broker and the bare send loop it is compared with, as processes.
 //! - [`swarm`], [`publisher`], [`frames`]: thousands of subscribers that count, and one timetable.
 //! - [`system`]: what the kernel says of a process and of this machine.
@@ -16,3 +17,4 @@ pub mod report;
 pub mod server;
 pub mod swarm;
 pub mod system;
+pub mod venues;
