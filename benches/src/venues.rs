@@ -188,10 +188,10 @@ pub fn coinbase_snapshot(levels: u64) -> Numbered {
     coinbase_book("snapshot", side(true).chain(side(false)))
 }
 
-/// Levels a side of Kraken's book.
-pub const KRAKEN_DEPTH: usize = 10;
+/// Levels a side of Kraken's book; the checksum is over ten of them.
+pub const KRAKEN_DEPTH: usize = 25;
 
-/// Kraken: a snapshot of ten levels a side, and changes of it that lead back to it, each with the
+/// Kraken: a snapshot of [`KRAKEN_DEPTH`] levels a side, and changes of it that lead back to it, each with the
 /// checksum of the book it leads to.
 ///
 /// # Panics

@@ -201,7 +201,7 @@ fn kraken_book_with_crc(bencher: Bencher<'_, '_>, by: By) {
     run(bencher, session, vec![Numbered::new(&snapshot)], updates);
 }
 
-/// A whole book of ten levels a side, above 1 KB.
+/// A whole book of 25 levels a side, above 1 KB.
 #[divan::bench(args = BOTH, sample_size = 50)]
 fn kraken_snapshot_with_crc(bencher: Bencher<'_, '_>, by: By) {
     let session: Box<dyn Session> = match by {

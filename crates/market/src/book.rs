@@ -243,20 +243,17 @@ impl Book {
     /// Source: docs.kraken.com, guide "book checksum v2".
     #[must_use]
     pub fn checksum(&self) -> u32 {
-        let mut crc = crc32fast::Hasher::new();
+        // Written from its end on, as numbers give their digits.
         let mut text = [0u8; CHECKSUM_DEPTH * 2 * 60];
-        let mut length = 0;
-        let mut sink = |bytes: &[u8]| {
-            text[length..length + bytes.len()].copy_from_slice(bytes);
-            length += bytes.len();
-        };
-        for side in [Side::Ask, Side::Bid] {
-            for level in self.levels(side).take(CHECKSUM_DEPTH) {
-                level.price.significant_digits(&mut sink);
-                level.size.significant_digits(&mut sink);
+        let mut start = text.len();
+        for levels in [&self.bids, &self.asks] {
+            for level in &levels[levels.len().saturating_sub(CHECKSUM_DEPTH)..] {
+                start = level.size.write_digits_before(&mut text, start);
+                start = level.price.write_digits_before(&mut text, start);
             }
         }
-        crc.update(&text[..length]);
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&text[start..]);
         crc.finalize()
     }
 }

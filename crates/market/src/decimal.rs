@@ -224,17 +224,30 @@ impl Decimal {
         then(&text[..length])
     }
 
-    /// The digits of the number as written, without sign, point and leading zeros: what a book
-    /// checksum is made of. At most 29 bytes.
-    pub(crate) fn significant_digits(self, sink: &mut impl FnMut(&[u8])) {
-        let mantissa = self.0.mantissa().unsigned_abs();
-        let mut digits = itoa::Buffer::new();
-        match u64::try_from(mantissa) {
-            // Zero is nothing but leading zeros.
-            Ok(0) => {}
-            Ok(mantissa) => sink(digits.format(mantissa).as_bytes()),
-            Err(_) => sink(digits.format(mantissa).as_bytes()),
+    /// Writes the digits of the number as written, without sign, point and leading zeros, so that
+    /// they end before `end`: what a book checksum is made of. At most 29 bytes. Gives where they
+    /// begin.
+    pub(crate) fn write_digits_before(self, text: &mut [u8], end: usize) -> usize {
+        let parts = self.0.unpack();
+        let mut at = end;
+        let mut put = |digits: &[u8]| {
+            at -= digits.len();
+            text[at..at + digits.len()].copy_from_slice(digits);
+        };
+        if parts.hi > 0 {
+            put(itoa::Buffer::new().format(self.0.mantissa().unsigned_abs()).as_bytes());
+            return at;
         }
+        let mut rest = (u64::from(parts.mid) << 32) | u64::from(parts.lo);
+        while rest >= 10 {
+            put(&PAIRS[(rest % 100) as usize]);
+            rest /= 100;
+        }
+        // Zero is nothing but leading zeros.
+        if rest > 0 {
+            put(&[b'0' + rest as u8]);
+        }
+        at
     }
 
     /// How many units of `10^-scale` this is, where that is whole and fits. Of numbers at one
@@ -247,6 +260,17 @@ impl Decimal {
         }
     }
 }
+
+/// The digits of 0 to 99, two for each.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut at = 0;
+    while at < pairs.len() {
+        pairs[at] = [b'0' + at as u8 / 10, b'0' + at as u8 % 10];
+        at += 1;
+    }
+    pairs
+};
 
 /// Sixteen times the same byte.
 const fn repeated(byte: u8) -> u128 {
@@ -405,7 +429,12 @@ mod tests {
             let value = Decimal::new(mantissa, scale).unwrap();
             let text = value.to_string();
             prop_assert_eq!(value.with_ascii(<[u8]>::to_vec), text.as_bytes());
-            prop_assert_eq!(Decimal::parse(&text).unwrap().to_string(), text);
+            prop_assert_eq!(Decimal::parse(&text).unwrap().to_string(), text.clone());
+            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+            let mut room = [b'x'; 40];
+            let at = value.write_digits_before(&mut room, 35);
+            prop_assert_eq!(&room[at..35], digits.trim_start_matches('0').as_bytes());
+            prop_assert!(room[..at].iter().chain(&room[35..]).all(|byte| *byte == b'x'));
         }
 
         #[test]

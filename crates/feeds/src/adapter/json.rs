@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The first byte of the next value, which tells its type; `None` at the end.
-    #[inline]
+    #[inline(always)]
     pub fn peek(&mut self) -> Option<u8> {
         match self.text.get(self.at) {
             // Venues write no white space, so the first look is nearly always right.
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    #[inline]
+    #[inline(always)]
     fn take(&mut self, byte: u8, expected: &'static str) -> Result<()> {
         if self.peek() == Some(byte) {
             self.at += 1;
@@ -206,6 +206,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Where the text is no such list.
+    #[inline(always)]
     pub fn pair(&mut self) -> Result<(Decimal, Decimal)> {
         self.take(b'[', "a list of price and size")?;
         let first = self.decimal()?;
@@ -224,6 +225,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Where the text is no such object, or has only one of them.
+    #[inline(always)]
     pub fn named_pair(&mut self, names: [&str; 2]) -> Result<(Decimal, Decimal)> {
         let start = self.at;
         if self.literal(b"{") && self.key(names[0]) {
@@ -236,6 +238,12 @@ impl<'a> Reader<'a> {
             }
         }
         self.at = start;
+        self.any_named_pair(names)
+    }
+
+    #[cold]
+    fn any_named_pair(&mut self, names: [&str; 2]) -> Result<(Decimal, Decimal)> {
+        let start = self.at;
         let mut found = [None, None];
         self.object(|reader, key| {
             match names.iter().position(|name| *name == key) {
@@ -251,6 +259,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes `"name":`, if that is what stands here.
+    #[inline(always)]
     fn key(&mut self, name: &str) -> bool {
         let start = self.at;
         let found = self.literal(b"\"") && self.literal(name.as_bytes()) && self.literal(b"\":");
@@ -357,7 +366,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// Where there is none, or one with more digits than can be kept.
-    #[inline]
+    #[inline(always)]
     pub fn decimal(&mut self) -> Result<Decimal> {
         let quoted = self.peek() == Some(b'"');
         let start = self.at + usize::from(quoted);
@@ -377,7 +386,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a number ends at `end`; if so, it is taken, and the quote behind it.
-    #[inline]
+    #[inline(always)]
     fn ends_number(&mut self, quoted: bool, end: usize) -> bool {
         let next = self.text.get(end).copied();
         let ends = if quoted { next == Some(b'"') } else { !next.is_some_and(in_number) };

@@ -19,7 +19,9 @@ pub(crate) fn recordings() -> Option<PathBuf> {
         return Some(folder);
     }
     // Past the harness, which would swallow it.
-    std::io::stderr().write_all(b"SKIPPED: no recordings; TICKWIRE_FEEDS_DATA names them\n").unwrap();
+    std::io::stderr()
+        .write_all(b"SKIPPED: no recordings; TICKWIRE_FEEDS_DATA names them\n")
+        .unwrap();
     None
 }
 
@@ -38,7 +40,8 @@ pub(crate) fn text(path: &Path) -> String {
 
 /// Plays a whole file, and gives the player back with everything its adapters hold.
 pub(crate) fn play(venue: Venue, path: &Path) -> Player {
-    let mut player = Player::new(venue, DeskOptions { venue: "x".into(), ..DeskOptions::default() });
+    let mut player =
+        Player::new(venue, DeskOptions { venue: "x".into(), ..DeskOptions::default() });
     for record in Record::parse_all(&text(path)).unwrap() {
         player.play(&record, |_, _| {});
     }

@@ -14,8 +14,6 @@
 
 mod read;
 mod requests;
-#[cfg(test)]
-mod tests;
 
 use market::{Flags, Nanos, Quote, Stamps, Trade, VenueState};
 use rustc_hash::FxHashMap;
@@ -488,3 +486,6 @@ fn lacks_book(desk: &Desk, id: SymbolId) -> bool {
     let symbol = desk.symbol(id);
     symbol.wanted().book && symbol.state() == BookState::Resyncing
 }
+
+#[cfg(test)]
+mod tests;
