@@ -144,7 +144,8 @@ impl<'a> Reader<'a> {
         &self.text[self.at..]
     }
 
-    /// Reads an object: `member` is given each key, and must take its value.
+    /// Reads an object: `member` is given each key, and must take its value. A key with escapes
+    /// comes as it is written, and so is none that anybody knows.
     ///
     /// # Errors
     /// That of `member`, or where the text is no object.
@@ -158,7 +159,8 @@ impl<'a> Reader<'a> {
             self.at += 1;
         } else {
             loop {
-                let key = self.string()?;
+                let start = self.at;
+                let key = self.string().or_else(|_| self.any_key(start))?;
                 self.take(b':', "a colon")?;
                 member(self, key)?;
                 match self.peek() {
@@ -256,6 +258,13 @@ impl<'a> Reader<'a> {
             [Some(first), Some(second)] => Ok((first, second)),
             _ => Err(JsonError { at: start, expected: "an object with price and size" }),
         }
+    }
+
+    #[cold]
+    fn any_key(&mut self, start: usize) -> Result<&'a str> {
+        self.at = start;
+        let key = self.raw_string()?;
+        std::str::from_utf8(key).map_err(|_| self.wrong("a text in UTF-8"))
     }
 
     /// Takes `"name":`, if that is what stands here.
@@ -420,21 +429,23 @@ impl<'a> Reader<'a> {
         match self.peek() {
             Some(b'{') => self.object(|reader, _| reader.skip()),
             Some(b'[') => self.list(Self::skip),
-            Some(b'"') => self.skip_string(),
+            Some(b'"') => self.raw_string().map(drop),
             Some(b't' | b'f') => self.boolean().map(drop),
             Some(b'n') if self.null() => Ok(()),
             _ => self.number().map(drop),
         }
     }
 
-    fn skip_string(&mut self) -> Result<()> {
+    /// What stands between the quotes of a text, escapes and all.
+    fn raw_string(&mut self) -> Result<&'a [u8]> {
         self.take(b'"', "a text")?;
+        let start = self.at;
         loop {
             let rest = self.rest();
             match quote_or_escape(rest) {
                 Some(length) if rest[length] == b'"' => {
                     self.at += length + 1;
-                    return Ok(());
+                    return Ok(&self.text[start..self.at - 1]);
                 }
                 Some(length) if length + 1 < rest.len() => self.at += length + 2,
                 _ => return Err(self.wrong("the end of a text")),
