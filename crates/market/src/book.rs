@@ -120,9 +120,19 @@ impl Book {
             self.price_scale = None;
         }
         for (side, levels) in [(Side::Bid, &diff.bids), (Side::Ask, &diff.asks)] {
-            for level in levels {
-                self.set(side, *level);
-            }
+            self.set_all(side, levels);
+        }
+    }
+
+    /// Sets the levels of one side; says how many were removals of what is not there.
+    fn set_all(&mut self, side: Side, levels: &[Level]) -> usize {
+        if levels.len() < MANY_LEVELS {
+            let mut near = usize::MAX;
+            return levels.iter().filter(|level| !self.set(side, **level, &mut near)).count();
+        }
+        match side {
+            Side::Bid => set_many(&mut self.bids, levels, Decimal::cmp),
+            Side::Ask => set_many(&mut self.asks, levels, |a, b| b.cmp(a)),
         }
     }
 
@@ -144,15 +154,7 @@ impl Book {
                     level.size = Decimal::ZERO;
                 }
             }
-            applied.deletes_unknown += if levels.len() < MANY_LEVELS {
-                let mut near = usize::MAX;
-                levels.iter().filter(|level| !self.set(side, **level, &mut near)).count()
-            } else {
-                match side {
-                    Side::Bid => set_many(&mut self.bids, levels, Decimal::cmp),
-                    Side::Ask => set_many(&mut self.asks, levels, |a, b| b.cmp(a)),
-                }
-            };
+            applied.deletes_unknown += self.set_all(side, levels);
         }
         if self.bids.len() > levels_max || self.asks.len() > levels_max {
             return Err(BookError::TooManyLevels { max: levels_max });

@@ -3,10 +3,10 @@
 mod binance;
 mod bitstamp;
 mod bybit;
+mod coinbase;
 pub mod kraken;
 pub mod okx;
 mod snapshot;
-mod coinbase;
 
 use std::str::FromStr;
 
