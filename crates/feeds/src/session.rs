@@ -186,7 +186,10 @@ impl Connection {
             match action {
                 Action::Fetch { request, path } => self.asked.push((*request, path.clone())),
                 // Nobody answers: the recording goes on as it did.
-                Action::Reconnect { .. } | Action::Send(_) | Action::Report(_) => {}
+                Action::Reconnect { .. }
+                | Action::Send(_)
+                | Action::SendBinary(_)
+                | Action::Report(_) => {}
             }
         }
         self.wake_at = [self.wake_at, out.wake_at].into_iter().flatten().min();

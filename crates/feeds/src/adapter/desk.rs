@@ -566,6 +566,11 @@ impl Desk {
         }
     }
 
+    /// Publishes what the venue says of itself; its state stays as it is.
+    pub fn notice(&mut self, reason: &str, now: Nanos, out: &mut Output) {
+        out.updates.push(Update { channel: STATUS, event: status(self.status, reason, now) });
+    }
+
     /// Publishes the state of one symbol: a refusal, a resync, its end.
     ///
     /// # Panics

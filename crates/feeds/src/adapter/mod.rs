@@ -97,6 +97,8 @@ pub enum Action {
     /// A text message to the venue, after all those before it. The owner paces them by
     /// [`Rules::messages_per_second`].
     Send(String),
+    /// The same for venues that speak binary: a message, or a packet.
+    SendBinary(Vec<u8>),
     /// A REST request: GET of `path` below the venue's REST address. The owner paces and retries
     /// nothing; it answers with [`Input::Answer`] or [`Input::NoAnswer`] once.
     Fetch {

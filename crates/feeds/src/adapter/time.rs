@@ -95,7 +95,7 @@ fn two(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// Days from 1970-01-01 to a day of the Gregorian calendar. A year is counted from March on, so
 /// that the leap day is its last and months have a fixed place in it.
-fn days_since_1970(year: u64, month: u64, day: u64) -> i64 {
+pub(crate) fn days_since_1970(year: u64, month: u64, day: u64) -> i64 {
     let year = year as i64 - i64::from(month <= 2);
     let month = (month as i64 + 9) % 12;
     let leaps = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);

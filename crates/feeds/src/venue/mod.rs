@@ -7,10 +7,13 @@ mod coinbase;
 pub mod kraken;
 pub mod okx;
 mod snapshot;
+pub mod itch;
 
 use std::str::FromStr;
 
 use crate::adapter::{Adapter, DeskOptions};
+
+use self::itch::{Framing, Itch, ItchOptions};
 
 /// A venue whose protocol is spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,6 +36,8 @@ pub enum Venue {
     Bitstamp,
     /// Coinbase Advanced Trade.
     Coinbase,
+    /// Nasdaq TotalView-ITCH 5.0, wrapped in one of three ways.
+    Itch(Framing),
 }
 
 impl Venue {
@@ -47,6 +52,7 @@ impl Venue {
         (Self::BinanceUs, "binance-us"),
         (Self::Bitstamp, "bitstamp"),
         (Self::Coinbase, "coinbase"),
+    ];
     ];
 
     /// Its name in configurations and on the command line.
@@ -75,6 +81,7 @@ impl Venue {
             Self::BinanceUs => Box::new(binance::Binance::us(options)),
             Self::Bitstamp => Box::new(bitstamp::Bitstamp::new(options)),
             Self::Coinbase => Box::new(coinbase::Coinbase::new(options)),
+            Self::Itch(framing) => Box::new(Itch::new(ItchOptions::new(framing, options))),
         }
     }
 }
