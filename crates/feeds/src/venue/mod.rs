@@ -42,7 +42,7 @@ pub enum Venue {
 
 impl Venue {
     /// Every venue with the name it has in configurations and on the command line.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 12] = [
         (Self::Bybit, "bybit"),
         (Self::BybitLinear, "bybit-linear"),
         (Self::Kraken, "kraken"),
@@ -52,7 +52,9 @@ impl Venue {
         (Self::BinanceUs, "binance-us"),
         (Self::Bitstamp, "bitstamp"),
         (Self::Coinbase, "coinbase"),
-    ];
+        (Self::Itch(Framing::BinaryFile), "itch"),
+        (Self::Itch(Framing::Mold), "itch-mold"),
+        (Self::Itch(Framing::Soup), "itch-soup"),
     ];
 
     /// Its name in configurations and on the command line.
@@ -65,7 +67,7 @@ impl Venue {
     /// ([`DeriveOptions::quotes`](crate::derive::DeriveOptions::quotes)).
     #[must_use]
     pub fn gives_quotes(self) -> bool {
-        !matches!(self, Self::Bybit | Self::Bitstamp)
+        !matches!(self, Self::Bybit | Self::Bitstamp | Self::Itch(_))
     }
 
     /// An adapter for one connection.

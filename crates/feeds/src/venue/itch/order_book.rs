@@ -208,12 +208,11 @@ impl OrderBook {
 
     /// The levels of one side of a stock, best first.
     pub fn levels(&self, locate: u16, side: BookSide) -> impl ExactSizeIterator<Item = Rung> {
-        let ladder = self.stocks.get(usize::from(locate)).map(|sides| &sides[place(side)]);
-        let (keys, shares) = ladder.map_or((&[][..], &[][..]), |l| (&l.keys[..], &l.shares[..]));
-        keys.iter()
-            .zip(shares)
+        let stock = self.stocks.get(usize::from(locate));
+        let held = stock.map_or(&[][..], |sides| &sides[place(side)].0);
+        held.iter()
             .rev()
-            .map(move |(&key, &shares)| Rung { price: key_of(side, key), shares })
+            .map(move |held| Rung { price: key_of(side, held.key), shares: held.shares })
     }
 
     /// Whether a stock's best bid is at or above its best offer.
@@ -237,7 +236,7 @@ fn ladder(stocks: &mut Vec<[Ladder; 2]>, locate: u16, side: BookSide) -> SideOf<
     if at >= stocks.len() {
         stocks.resize_with(at + 1, Default::default);
     }
-    SideOf { ladder: &mut stocks[at][place(side)], side }
+    SideOf { held: &mut stocks[at][place(side)].0, side }
 }
 
 /// A price as the ladder of a side sorts it, and back: the best is the highest.
@@ -249,35 +248,42 @@ fn key_of(side: BookSide, price: u32) -> u32 {
     }
 }
 
-/// One side of a stock: keys and shares apart, so that a search touches little memory.
+/// One side of a stock, its levels ascending by key: most changes are near the best, so inserts
+/// move little.
 #[derive(Debug, Default)]
-struct Ladder {
-    /// Ascending: most changes are near the best, so inserts move little.
-    keys: Vec<u32>,
-    shares: Vec<u64>,
+struct Ladder(Vec<Held>);
+
+/// A level in 12 bytes, so that few lines of memory are touched. They are aligned to 4.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, packed(4))]
+struct Held {
+    key: u32,
+    shares: u64,
 }
 
 /// A ladder and which side it is.
 struct SideOf<'a> {
-    ladder: &'a mut Ladder,
+    held: &'a mut Vec<Held>,
     side: BookSide,
 }
 
-/// So many of the best levels are looked at one by one.
+/// So many of the best levels are looked at without a branch.
 const NEAR: usize = 8;
 
 impl SideOf<'_> {
     /// Where `key` is, or where it belongs.
     #[inline]
     fn find(&self, key: u32) -> Result<usize, usize> {
-        let keys = &self.ladder.keys[..];
-        let far = keys.len().saturating_sub(NEAR);
-        for at in (far..keys.len()).rev() {
-            if keys[at] <= key {
-                return if keys[at] == key { Ok(at) } else { Err(at + 1) };
-            }
+        let not_above = |levels: &[Held]| levels.iter().filter(|level| level.key <= key).count();
+        let after = match self.held.split_last_chunk::<NEAR>() {
+            Some((far, near)) if near[0].key <= key => far.len() + not_above(near),
+            Some((far, _)) => far.partition_point(|level| level.key <= key),
+            None => not_above(self.held),
+        };
+        match after.checked_sub(1) {
+            Some(at) if self.held[at].key == key => Ok(at),
+            _ => Err(after),
         }
-        keys[..far].binary_search(&key)
     }
 
     #[inline]
@@ -287,12 +293,12 @@ impl SideOf<'_> {
         match self.find(key) {
             Ok(at) => {
                 // Each order has less than 2^32 shares, and there are less than 2^32 orders.
-                self.ladder.shares[at] += shares;
-                Rung { price, shares: self.ladder.shares[at] }
+                let shares = self.held[at].shares + shares;
+                self.held[at].shares = shares;
+                Rung { price, shares }
             }
             Err(at) => {
-                self.ladder.keys.insert(at, key);
-                self.ladder.shares.insert(at, shares);
+                self.held.insert(at, Held { key, shares });
                 Rung { price, shares }
             }
         }
@@ -304,12 +310,11 @@ impl SideOf<'_> {
             // Every live order's shares are in its level.
             return Rung { price, shares: 0 };
         };
-        let left = self.ladder.shares[at].saturating_sub(u64::from(shares));
+        let left = self.held[at].shares.saturating_sub(u64::from(shares));
         if left == 0 {
-            self.ladder.keys.remove(at);
-            self.ladder.shares.remove(at);
+            self.held.remove(at);
         } else {
-            self.ladder.shares[at] = left;
+            self.held[at].shares = left;
         }
         Rung { price, shares: left }
     }

@@ -59,9 +59,11 @@ struct Session {
 
 impl Recording {
     /// A recording whose adapters are made with `options`. Its framing is that of a file that is
-    /// no capture; MoldUDP64 means `BinaryFILE` there.
+    /// no capture; MoldUDP64 means `BinaryFILE` there. There is room for all stocks that a day can
+    /// have, as their numbers have 16 bits.
     #[must_use]
-    pub fn new(options: ItchOptions) -> Self {
+    pub fn new(mut options: ItchOptions) -> Self {
+        options.desk.symbols_max = options.desk.symbols_max.max(1 << 16);
         Self { options, source: Source::Undecided(Vec::new()), now: 0, foreign: 0 }
     }
 
@@ -212,4 +214,98 @@ fn input(
     let wake_at = out.wake_at;
     each(itch, &mut out);
     wake_at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{add, directory, file, packet, system};
+    use super::*;
+    use crate::adapter::DeskOptions;
+    use crate::adapter::desk::BookState;
+
+    /// A capture with these UDP payloads, a second apart.
+    fn capture(payloads: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = [&[0xa1, 0xb2, 0x3c, 0x4d][..], &[0; 16], &[0, 0, 0, 1]].concat();
+        for (second, payload) in payloads.iter().enumerate() {
+            let udp = (8 + payload.len() as u16).to_be_bytes();
+            let ip = (28 + payload.len() as u16).to_be_bytes();
+            let mut frame =
+                [&[0; 12][..], &[8, 0, 0x45, 0], &ip, &[0; 5], &[17], &[0; 10]].concat();
+            frame.extend([&[0; 4][..], &udp, &[0; 2], payload].concat());
+            let length = frame.len() as u32;
+            for word in [1_692_680_400 + second as u32, 0, length, length] {
+                bytes.extend(word.to_be_bytes());
+            }
+            bytes.extend(frame);
+        }
+        bytes
+    }
+
+    fn recording() -> Recording {
+        let desk = DeskOptions { venue: "x".into(), open: true, ..DeskOptions::default() };
+        Recording::new(ItchOptions::new(Framing::BinaryFile, desk))
+    }
+
+    #[test]
+    fn sessions_of_a_capture_are_told_apart() {
+        let day = |stock: &str| {
+            [
+                system(b'O'),
+                directory(1, stock),
+                add(1, stock, 1, b'B', 1, 1),
+                add(1, stock, 2, b'B', 1, 1),
+            ]
+        };
+        let other = |sequence, messages: &[Vec<u8>]| {
+            let mut bytes = packet(sequence, messages);
+            bytes[9] = b'2';
+            bytes
+        };
+        let (ours, theirs) = (day("OURS"), day("THEIRS"));
+        let payloads = [
+            packet(1, &ours),
+            other(1, &theirs[..2]),
+            b"something else".to_vec(),
+            other(4, &theirs[3..]),
+            // So much later that the missing message is given up.
+            packet(5, &[]),
+        ];
+        let bytes = capture(&payloads);
+        for step in [1, 50, 100_000] {
+            let mut recording = recording();
+            let mut updates = 0;
+            let mut each = |_: &Itch, out: &mut Output| updates += out.updates.len();
+            for chunk in bytes.chunks(step) {
+                recording.push(chunk, &mut each).unwrap();
+            }
+            recording.finish(&mut each);
+            let states: Vec<_> = recording
+                .adapters()
+                .flat_map(|itch| itch.desk().symbols())
+                .map(|(_, symbol)| (&*symbol.native, symbol.state()))
+                .collect();
+            let expected = [("OURS", BookState::Verified), ("THEIRS", BookState::Resyncing)];
+            assert_eq!(states, expected);
+            assert_eq!((recording.foreign(), recording.capture().unwrap().packets), (1, 5));
+            assert_eq!(recording.adapters().map(|itch| itch.counts().lost).sum::<u64>(), 1);
+            assert!(updates > 4);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_a_file_of_messages_however_short() {
+        let bytes = file(&[system(b'O'), directory(1, "A")]);
+        for (bytes, frames) in [(&bytes[..], 2), (&bytes[..1], 0), (&[], 0)] {
+            let mut recording = recording();
+            recording.push(bytes, |_, _| {}).unwrap();
+            recording.finish(|_, _| {});
+            let desk = recording.adapters().next().unwrap().desk();
+            assert_eq!(desk.counts.frames, frames);
+            assert_eq!(desk.counts.malformed, u64::from(bytes.len() == 1));
+            assert!(recording.capture().is_none());
+        }
+        let mut recording = recording();
+        let pcapng = recording.push(&[0x0a, 0x0d, 0x0d, 0x0a].repeat(8), |_, _| {});
+        assert_eq!(pcapng, Err(PcapError::Pcapng));
+    }
 }
