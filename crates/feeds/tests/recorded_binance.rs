@@ -4,7 +4,7 @@
 
 mod common;
 
-use feeds::adapter::desk::{BookState, Counts, SymbolCounts};
+use feeds::adapter::{BookState, Counts, SymbolCounts};
 use feeds::session::Player;
 use feeds::venue::Venue;
 use market::BookSide;

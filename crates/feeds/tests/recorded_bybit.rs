@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use feeds::Update;
-use feeds::adapter::desk::BookState;
+use feeds::adapter::BookState;
 use feeds::adapter::{Adapter, DeskOptions, SymbolId};
 use feeds::derive::{Derive, DeriveOptions};
 use feeds::session::{Player, Record};

@@ -3,7 +3,7 @@
 mod common;
 
 use feeds::adapter::Adapter;
-use feeds::adapter::desk::{BookState, SymbolCounts};
+use feeds::adapter::{BookState, SymbolCounts};
 use feeds::session::{Direction, Player, Record};
 use feeds::venue::Venue;
 use market::{Aggressor, BookSide, Event, Flags};

@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use feeds::adapter::desk::BookState;
+use feeds::adapter::BookState;
 use feeds::adapter::{Adapter as _, DeskOptions};
 use feeds::venue::itch::message::{self, Message};
 use feeds::venue::itch::mold::Packet;

@@ -4,7 +4,7 @@
 mod common;
 
 use feeds::adapter::Desk;
-use feeds::adapter::desk::{BookState, SymbolCounts};
+use feeds::adapter::{BookState, SymbolCounts};
 use feeds::session::Player;
 use feeds::venue::Venue;
 use market::BookSide;

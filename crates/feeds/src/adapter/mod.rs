@@ -7,22 +7,27 @@
 //!
 //! - [`Desk`]: the symbols of a connection, their books and what was counted. Every event leaves
 //!   through it, so it is the one place that knows whether a book may be trusted.
+//! - [`options`], [`trust`], [`counts`]: what a desk is opened with, how far its books can be
+//!   trusted, and what it counts.
 //! - [`Rules`]: what a venue allows on a connection.
 //! - [`asks`], [`idle`]: when to ask for a stream again, and when to ping.
 //! - [`repeats`]: executions that are told twice, or left out.
 //! - [`json`], [`exponent`], [`time`], [`symbol`]: reading what venues write.
 //!
 //! Data flows one way: [`Adapter::handle`] reads a message, tells the desk, and the desk writes
-//! [`Update`](crate::Update)s.
+//! [`Update`]s.
 
 pub mod asks;
+pub mod counts;
 pub mod desk;
 pub mod exponent;
 pub mod idle;
 pub mod json;
+pub mod options;
 pub mod repeats;
 pub mod symbol;
 pub mod time;
+pub mod trust;
 
 use std::fmt;
 
@@ -30,7 +35,10 @@ use market::Nanos;
 
 use crate::Update;
 
-pub use self::desk::{Desk, DeskOptions, Fault, Proof, Stream, Streams, SymbolId};
+pub use self::counts::{Counts, SymbolCounts};
+pub use self::desk::{Desk, Symbol, SymbolId};
+pub use self::options::{DeskOptions, Stream, Streams};
+pub use self::trust::{BookState, Fault, Proof};
 
 /// One venue's protocol on one connection.
 pub trait Adapter: Send + fmt::Debug {

@@ -4,10 +4,10 @@ mod binance;
 mod bitstamp;
 mod bybit;
 mod coinbase;
+pub mod itch;
 pub mod kraken;
 pub mod okx;
 mod snapshot;
-pub mod itch;
 
 use std::str::FromStr;
 

@@ -1,7 +1,7 @@
 //! Tests of the adapter for Bitstamp: what it is given, and what is seen of it.
 
 use super::*;
-use crate::adapter::desk::{BookState, SymbolCounts};
+use crate::adapter::{BookState, SymbolCounts};
 use market::{Aggressor, BookSide, Event, Flags, Status, Trade};
 use proptest::prelude::*;
 
@@ -65,6 +65,7 @@ impl Rig {
                 Action::Fetch { request, path } => seen.fetched.push((request, path)),
                 Action::Report(text) => seen.reports.push(text),
                 Action::Reconnect { .. } => seen.reconnects += 1,
+                Action::SendBinary(bytes) => panic!("{bytes:?}"),
             }
         }
         seen

@@ -13,7 +13,7 @@ use market::{BookDiff, Nanos, Quote, Trade, VenueState};
 use self::message::{BookData, Data, Envelope, TickerData, Topic};
 use self::state::{State, Ticker, Verdict};
 use self::subscriptions::{Refetch, Subscriptions};
-use crate::adapter::desk::BookState;
+use crate::adapter::BookState;
 use crate::adapter::json::JsonError;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{

@@ -20,7 +20,7 @@ use rustc_hash::FxHashMap;
 
 use self::read::{Head, Scratch};
 use self::requests::Requests;
-use crate::adapter::desk::BookState;
+use crate::adapter::BookState;
 use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::time::rfc3339;

@@ -57,7 +57,7 @@ impl Line {
                 Action::Send(text) => self.sent.push(serde_json::from_str(&text).unwrap()),
                 Action::Reconnect { reason } => self.reconnects.push(reason),
                 Action::Report(text) => self.reports.push(text),
-                Action::Fetch { .. } => panic!("nothing is to be fetched"),
+                other => panic!("{other:?}"),
             }
         }
         self
@@ -98,7 +98,7 @@ impl Line {
         self.adapter.desk().symbols().nth(symbol).unwrap().1.state()
     }
 
-    fn counts(&self, symbol: usize) -> crate::adapter::desk::SymbolCounts {
+    fn counts(&self, symbol: usize) -> crate::adapter::SymbolCounts {
         self.adapter.desk().symbols().nth(symbol).unwrap().1.counts
     }
 

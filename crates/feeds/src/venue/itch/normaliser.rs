@@ -12,7 +12,7 @@ use super::message::{self, DecodeError, Header, Message, Stock};
 use super::order_book::{Order, OrderBook, Rung};
 use super::trade_date::{Clock, DateSource};
 use super::transport::{Event, Receiver};
-use crate::adapter::desk::BookState;
+use crate::adapter::BookState;
 use crate::adapter::json::JsonError;
 use crate::adapter::{Action, Desk, Output, Proof, SymbolId};
 

@@ -220,8 +220,8 @@ fn input(
 mod tests {
     use super::super::tests::{add, directory, file, packet, system};
     use super::*;
+    use crate::adapter::BookState;
     use crate::adapter::DeskOptions;
-    use crate::adapter::desk::BookState;
 
     /// A capture with these UDP payloads, a second apart.
     fn capture(payloads: &[Vec<u8>]) -> Vec<u8> {

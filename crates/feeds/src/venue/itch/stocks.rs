@@ -5,7 +5,7 @@ use market::{Aggressor, Stamps, VenueState};
 use super::message::{self, DecodeError, Message, Stock};
 use super::normaliser::{Place, Trust, Turn};
 use super::order_book::Misfit;
-use crate::adapter::desk::BookState;
+use crate::adapter::BookState;
 use crate::adapter::json::JsonError;
 use crate::adapter::{Fault, SymbolId};
 

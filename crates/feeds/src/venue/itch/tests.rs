@@ -7,7 +7,7 @@ use market::{BookSide, Event, Kind, Nanos, VenueState};
 
 use super::*;
 use crate::Update;
-use crate::adapter::desk::BookState;
+use crate::adapter::BookState;
 use crate::adapter::{Action, SymbolId};
 
 /// Writes messages.

@@ -14,8 +14,8 @@ use market::{BookDiff, Decimal, Level, Nanos, VenueState};
 
 use self::doubled::Mark;
 use self::precision::Precision;
+use crate::adapter::BookState;
 use crate::adapter::asks::Asks;
-use crate::adapter::desk::BookState;
 use crate::adapter::idle::Idle;
 use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;

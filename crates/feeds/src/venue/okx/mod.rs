@@ -16,8 +16,8 @@ use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Action, Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND, Stream,
-    SymbolId, desk::BookState,
+    Action, Adapter, BookState, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND,
+    Stream, SymbolId,
 };
 
 /// Channels in one request, which may have 64 KiB.

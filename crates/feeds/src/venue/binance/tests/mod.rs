@@ -8,8 +8,8 @@ mod stream;
 use market::{BookDiff, Event, Flags, Nanos, Status, Trade, VenueState};
 
 use super::Binance;
-use crate::adapter::desk::{BookState, SymbolCounts};
 use crate::adapter::{Action, Adapter, DeskOptions, Input, Output, SECOND, Stream, SymbolId};
+use crate::adapter::{BookState, SymbolCounts};
 
 /// An adapter and its clock.
 pub(super) struct Rig {
@@ -85,6 +85,7 @@ impl Rig {
                 Action::Fetch { request, path } => seen.fetched.push((request, path)),
                 Action::Report(text) => seen.reports.push(text),
                 Action::Reconnect { .. } => seen.reconnects += 1,
+                Action::SendBinary(bytes) => panic!("{bytes:?}"),
             }
         }
         seen

@@ -9,7 +9,7 @@ use market::{BookSide, Event};
 
 use super::*;
 use crate::Update;
-use crate::adapter::desk::Symbol;
+use crate::adapter::Symbol;
 use crate::adapter::{Action, DeskOptions};
 
 const START: Nanos = 1_790_000_000_000_000_000;

@@ -1,7 +1,7 @@
 //! What is asked of the venue, and what it refuses.
 
 use super::*;
-use crate::adapter::desk::Streams;
+use crate::adapter::Streams;
 
 #[test]
 fn ten_topics_a_request_and_no_tickers_on_spot() {

@@ -4,7 +4,7 @@ use market::{Flags, Stamps};
 
 use super::*;
 use crate::adapter::Stream;
-use crate::adapter::desk::Streams;
+use crate::adapter::Streams;
 
 #[test]
 fn each_message_becomes_what_it_should() {

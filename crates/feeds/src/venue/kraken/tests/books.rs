@@ -3,7 +3,7 @@
 use market::{BookDiff, BookSide};
 
 use super::*;
-use crate::adapter::desk::BookState;
+use crate::adapter::BookState;
 
 type Levels<'a> = &'a [(&'a str, &'a str)];
 

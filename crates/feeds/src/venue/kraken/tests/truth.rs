@@ -6,7 +6,7 @@ use market::BookSide;
 use proptest::prelude::*;
 
 use super::*;
-use crate::adapter::desk::BookState;
+use crate::adapter::BookState;
 
 const DEPTH: usize = 10;
 

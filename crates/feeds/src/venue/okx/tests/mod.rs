@@ -83,7 +83,7 @@ impl Bench {
         self.out.actions.iter().filter(|action| matches!(action, Action::Report(_))).count()
     }
 
-    fn symbol(&self) -> &crate::adapter::desk::Symbol {
+    fn symbol(&self) -> &crate::adapter::Symbol {
         self.okx.desk().symbol(SymbolId(0))
     }
 
