@@ -23,7 +23,7 @@ fn a_snapshot_between_two_diffs_is_spliced_and_stays_right() {
     book.set_all(BookSide::Bid, &snapshot["bids"]);
     book.set_all(BookSide::Ask, &snapshot["asks"]);
     assert!(book.is(&client.exchange.book_at("BTCUSDT", last).unwrap(), usize::MAX));
-    client.run(5000);
+    client.run(8000);
     let (mut number, mut stale, mut used, mut unknown) = (None, 0, 0, 0);
     for message in messages(&mut client) {
         assert_eq!(message["stream"], "btcusdt@depth@100ms");

@@ -172,7 +172,7 @@ fn a_rate_strikes_about_as_often_as_it_says() {
     let (_, client) = played(Venue::Kraken, FaultPlan::none().with_rate(Fault::Drop, 250_000));
     let (messages, dropped) =
         (client.exchange.messages(), client.exchange.faults().of(Fault::Drop));
-    assert!(messages > 200, "{messages}");
+    assert!(messages > 150, "{messages}");
     assert!((messages / 6..messages / 3).contains(&dropped), "{dropped} of {messages}");
 }
 
