@@ -37,6 +37,7 @@ enum Command {
     Pub(commands::publish::PublishArguments),
     Topics(commands::topics::TopicsArguments),
     CheckConfig(serve::CheckArguments),
+    SimExchange(commands::sim_exchange::SimExchangeArguments),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Some(Command::Sub(arguments)) => client(commands::subscribe::run(arguments)),
         Some(Command::Pub(arguments)) => client(commands::publish::run(arguments)),
         Some(Command::Topics(arguments)) => client(commands::topics::run(arguments)),
+        Some(Command::SimExchange(arguments)) => client(commands::sim_exchange::run(arguments)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

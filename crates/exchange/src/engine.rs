@@ -291,6 +291,12 @@ impl Exchange {
         Some(&self.listed(symbol)?.told.book)
     }
 
+    /// The venue's number of [`Exchange::book`], as in [`Exchange::book_at`].
+    #[must_use]
+    pub fn number(&self, symbol: &str) -> Option<u64> {
+        Some(self.listed(symbol)?.told.number)
+    }
+
     /// The book that led to a number of the venue's: `u` or `lastUpdateId` of Binance, `seqId` of
     /// OKX, `u` of Bybit. Coinbase and Kraken do not number books; theirs are numbered here from
     /// 1 000 000 on, one for each message. The last 4096 are kept.

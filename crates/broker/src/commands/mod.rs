@@ -1,10 +1,12 @@
-//! The commands that talk to a running broker: `tickwire sub`, `pub` and `topics`.
+//! The commands that talk to a running broker: `tickwire sub`, `pub` and `topics`; and
+//! `tickwire sim-exchange`, which plays a venue.
 //!
 //! Each is a clap `Args` struct and a `run` function; they know the broker only through its
 //! protocol, by way of the `client` crate, and could as well live in a binary of their own.
 
 pub mod publish;
 mod render;
+pub mod sim_exchange;
 pub mod subscribe;
 #[cfg(test)]
 mod tests;
