@@ -9,7 +9,7 @@
 //! - [`ws`]: WebSocket bytes from clients, turned into messages, under every rule of RFC 6455.
 //! - [`shard`]: one thread's sockets and its hub.
 //! - `feed`: threads that run the feeds and publish what they give.
-//! - [`commands`]: the clients `tickwire sub`, `pub` and `topics`.
+//! - [`commands`]: the clients `tickwire sub`, `pub` and `topics`, and `tickwire sim-exchange`.
 
 pub mod app;
 mod clock;
