@@ -103,7 +103,7 @@ impl Exchange {
         fault: Fault,
         symbol: Option<usize>,
         said: &Said,
-        (field, checksum): (Option<(usize, usize)>, Option<(usize, usize)>),
+        (field, checksum): (Option<Place>, Option<Place>),
     ) {
         let text = said.text();
         let bytes = text.as_bytes().to_vec();
@@ -173,6 +173,9 @@ impl Exchange {
     }
 }
 
+/// Where a value begins and ends in a message.
+type Place = (usize, usize);
+
 /// What would be sent if nothing went wrong.
 enum Said {
     Text(String),
@@ -198,7 +201,7 @@ impl Said {
     }
 }
 
-fn replaced(text: &str, place: Option<(usize, usize)>, other: &str) -> Vec<u8> {
+fn replaced(text: &str, place: Option<Place>, other: &str) -> Vec<u8> {
     match place {
         Some((from, to)) => format!("{}{other}{}", &text[..from], &text[to..]).into_bytes(),
         None => text.as_bytes().to_vec(),

@@ -111,7 +111,7 @@ fn spot_and_linear_differ_in_ids_and_tickers() {
 #[test]
 fn commands_are_answered_and_refused() {
     let mut client = Client::connect(Options::new(Venue::Bybit), "/v5/public/spot");
-    let many = vec![r#""tickers.BTCUSDT""#; 11].join(",");
+    let many = [r#""tickers.BTCUSDT""#; 11].join(",");
     for (sent, said, success) in [
         (r#"{"op":"ping"}"#.to_owned(), "pong", true),
         (
