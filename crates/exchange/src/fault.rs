@@ -207,6 +207,8 @@ pub struct FaultPlan {
     rates: [u32; Fault::ALL.len()],
     /// Kinds to strike at the message of this number, or at the first after it that they can hit.
     schedule: Vec<(Fault, u64)>,
+    /// Spares every message that is not of a book.
+    books_only: bool,
 }
 
 impl FaultPlan {
@@ -229,6 +231,19 @@ impl FaultPlan {
     pub fn with_strike(mut self, fault: Fault, number: u64) -> Self {
         self.schedule.push((fault, number));
         self
+    }
+
+    /// Spares executions, quotes and signs of life: only messages of books are hit. They are
+    /// where a fault does harm that lasts, and few among all others.
+    #[must_use]
+    pub fn on_books_only(mut self) -> Self {
+        self.books_only = true;
+        self
+    }
+
+    /// Whether it spares a message like this.
+    pub(crate) fn spares(&self, class: Class) -> bool {
+        self.books_only && !matches!(class, Class::Book | Class::Snapshot)
     }
 
     /// Adds `KIND=RATE`, such as `drop=0.001`: a share with at most six digits after the point.

@@ -72,8 +72,10 @@ impl Exchange {
         let field = fields.iter().find_map(|field| member(text, field));
         let checksum = member(text, "checksum");
         let waits = !connection.held.is_empty();
+        let spared = self.mischief.plan.spares(class);
         let fault = self.mischief.plan.strike(number, &mut self.mischief.chance, |fault| {
-            fault.hits(class, venue)
+            !spared
+                && fault.hits(class, venue)
                 && match fault {
                     Fault::FieldType => field.is_some(),
                     Fault::WrongChecksum => checksum.is_some(),

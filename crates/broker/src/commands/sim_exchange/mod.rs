@@ -58,6 +58,10 @@ pub struct SimExchangeArguments {
     #[arg(long, value_name = "KIND@N")]
     pub fault_at: Vec<String>,
 
+    /// Faults spare executions, quotes and heartbeats: only messages of books are hit
+    #[arg(long)]
+    pub faults_on_books_only: bool,
+
     /// Close every connection after so many seconds, as venues do after 24 hours
     #[arg(long, value_name = "SECONDS")]
     pub lifetime: Option<u32>,
@@ -96,6 +100,9 @@ impl SimExchangeArguments {
         }
         for text in &self.fault_at {
             faults = faults.add_strike(text)?;
+        }
+        if self.faults_on_books_only {
+            faults = faults.on_books_only();
         }
         Ok(Options {
             venue: self.venue,
