@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use feeds::{Feed as _, SimError, SimExchange, SimOptions, Update};
-use market::{Book, Decimal, Event, Kind, Nanos, Quote, Trade};
+use market::{Book, BookSide, Decimal, Event, Kind, Level, Nanos, Quote, Trade};
 
-use crate::history::{History, LEVELS_MAX, Moment};
+use crate::history::{Changes, History, LEVELS_MAX, Moment};
 use crate::{Options, Venue};
 
 /// Executions that are kept for clients that ask for the last ones.
@@ -38,6 +38,11 @@ pub(crate) struct Listed {
     pub(crate) depth: usize,
     /// The book changed since it was told.
     pub(crate) due: bool,
+    /// Prices that changed since, even where they are now as they were.
+    touched: Vec<(BookSide, Decimal)>,
+    /// What the last message told of those: a snapshot of any moment since the message before it
+    /// is led to the same book by it.
+    pub(crate) touched_told: Changes,
     history: Option<History>,
 }
 
@@ -161,6 +166,7 @@ impl Board {
     pub(crate) fn tell(&mut self, symbol: usize, at: Nanos) {
         let (venue, listed) = (self.venue, &mut self.symbols[symbol]);
         listed.due = false;
+        listed.tell_touched();
         if !counts_levels(venue) {
             listed.live.number += 1;
         }
@@ -208,6 +214,8 @@ impl Listed {
             scales: (0, 0),
             depth: usize::MAX,
             due: false,
+            touched: Vec::new(),
+            touched_told: Changes::default(),
             history: None,
         }
     }
@@ -232,15 +240,19 @@ impl Listed {
     fn moved(&mut self, venue: Venue, mut diff: market::BookDiff, at: Nanos) {
         let levels = (diff.bids.len() + diff.asks.len()).max(1) as u64;
         let reset = diff.reset;
+        for (side, levels) in [(BookSide::Bid, &diff.bids), (BookSide::Ask, &diff.asks)] {
+            self.touched.extend(levels.iter().map(|level| (side, level.price)));
+        }
         let applied = self.live.book.apply(&mut diff, LEVELS_MAX);
         debug_assert!(applied.is_ok(), "the market's books are sound");
         self.live.at = at;
         if reset {
-            if let Some(level) = self.live.book.best(market::BookSide::Bid) {
+            if let Some(level) = self.live.book.best(BookSide::Bid) {
                 self.scales = (level.price.scale(), level.size.scale());
             }
             (self.told, self.told_before) = (self.live.clone(), self.live.clone());
             self.history = Some(History::new(self.live.clone()));
+            self.touched.clear();
             return;
         }
         self.due = true;
@@ -250,6 +262,26 @@ impl Listed {
         if venue == Venue::Binance {
             self.remember(self.live.clone());
         }
+    }
+
+    fn tell_touched(&mut self) {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_by_key(|(_, price)| *price);
+        touched.dedup();
+        let side = |wanted: BookSide| -> Vec<Level> {
+            let prices = touched.iter().filter(|(side, _)| *side == wanted);
+            let level = |&(side, price): &(BookSide, Decimal)| {
+                let held = self.live.book.levels(side).find(|level| level.price == price);
+                held.copied().unwrap_or(Level { price, size: Decimal::ZERO })
+            };
+            prices.map(level).collect()
+        };
+        let (mut bids, asks) = (side(BookSide::Bid), side(BookSide::Ask));
+        bids.reverse();
+        self.touched_told = Changes { bids, asks };
+        // Kept for its room.
+        touched.clear();
+        self.touched = touched;
     }
 
     fn remember(&mut self, moment: Moment) {

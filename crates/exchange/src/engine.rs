@@ -404,6 +404,8 @@ impl Exchange {
         self.for_each(symbol, |protocol, connection, held, scene, out| {
             let listed = scene.board.at(symbol);
             let changes = match held.stream {
+                // Its snapshots may be of any moment, so each price that moved is told.
+                Stream::Book(_) if protocol.tells_all_that_moved() => listed.touched_told.clone(),
                 Stream::Book(depth) => {
                     changes(&listed.told_before.book, &listed.told.book, depth, removal)
                 }

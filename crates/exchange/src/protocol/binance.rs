@@ -215,6 +215,10 @@ impl Protocol for Binance {
         }
     }
 
+    fn tells_all_that_moved(&self) -> bool {
+        true
+    }
+
     fn rest(&self, target: &str, stale: bool, scene: &Scene<'_>) -> Reply {
         binance_rest::answer(target, stale, scene)
     }

@@ -100,9 +100,13 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync {
     /// A second went by.
     fn beat(&self, connection: &mut Connection, scene: &mut Scene<'_>, out: &mut Vec<Outgoing>);
 
-    /// Whether what a removal of a level says depends on what pushed it out; see
-    /// [`Removal`](crate::history::Removal).
+    /// Whether nothing is told of levels that better ones pushed out of those subscribed.
     fn leaves_pushed_out_levels_untold(&self) -> bool {
+        false
+    }
+
+    /// Whether a change of a book tells every price that moved, even where it is as it was before.
+    fn tells_all_that_moved(&self) -> bool {
         false
     }
 
