@@ -1,7 +1,5 @@
 //! One client's connection: what it subscribed to, and what reaches it.
 
-use std::collections::VecDeque;
-
 use market::Nanos;
 
 use crate::fault::Class;
@@ -153,8 +151,8 @@ pub(crate) struct Connection {
     pub(crate) last_sent: Nanos,
     /// Half open: nothing is sent any more.
     pub(crate) silent: bool,
-    /// Messages that wait for the next one, which comes before them.
-    pub(crate) held: VecDeque<Vec<u8>>,
+    /// Messages that wait for the next one, which comes before them, and their symbols.
+    pub(crate) held: Vec<(Option<usize>, Vec<u8>)>,
     /// Symbols of whose books messages are swallowed, and how many more.
     pub(crate) swallowing: Vec<(usize, u32)>,
     /// Messages that came within the second that began then.
@@ -173,7 +171,7 @@ impl Connection {
             heartbeats: false,
             last_sent: now,
             silent: false,
-            held: VecDeque::new(),
+            held: Vec::new(),
             swallowing: Vec::new(),
             received: (now, 0),
         }

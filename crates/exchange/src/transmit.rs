@@ -86,7 +86,7 @@ impl Exchange {
         });
         let Some(fault) = fault else {
             self.deliver(id, Effect::Text(text.as_bytes().to_vec()));
-            return self.release(id);
+            return self.release(id, class, symbol);
         };
         let symbol_name = symbol.map(|symbol| self.board.at(symbol).native.clone());
         self.mischief.struck(Strike {
@@ -97,6 +97,9 @@ impl Exchange {
             symbol: symbol_name,
         });
         self.strike(id, fault, symbol, said, (field, checksum));
+        if fault != Fault::Swap {
+            self.release(id, class, symbol);
+        }
     }
 
     fn strike(
@@ -123,23 +126,22 @@ impl Exchange {
             }
             Fault::Swap => {
                 if let Some(connection) = self.connections.get_mut(&id) {
-                    connection.held.push_back(bytes);
+                    connection.held.push((symbol, bytes));
                 }
-                return;
             }
             Fault::Silence => {
                 if let Some(connection) = self.connections.get_mut(&id) {
                     connection.silent = true;
                     connection.held.clear();
                 }
-                return self.deliver(id, Effect::Silence);
+                self.deliver(id, Effect::Silence);
             }
             Fault::CutMidFrame => {
                 self.connections.remove(&id);
                 let sent = self.mischief.chance.below(bytes.len() as u64) as usize;
-                return self.deliver(id, Effect::CutMidFrame { message: bytes, sent });
+                self.deliver(id, Effect::CutMidFrame { message: bytes, sent });
             }
-            Fault::Cut => return self.close(id, 1001, "going away"),
+            Fault::Cut => self.close(id, 1001, "going away"),
             Fault::Garbage => {
                 let length = bytes.len().clamp(1, GARBAGE_MAX);
                 let random = (0..length).map(|_| self.mischief.chance.below(256) as u8).collect();
@@ -163,13 +165,18 @@ impl Exchange {
             // They strike requests, see `Exchange::request`.
             Fault::Rest429 | Fault::Rest5xx | Fault::RestSlow => {}
         }
-        self.release(id);
     }
 
-    /// Sends what waited for the message that was just dealt with.
-    fn release(&mut self, id: ConnectionId) {
-        let held = self.connections.get_mut(&id).map(|held| std::mem::take(&mut held.held));
-        for message in held.into_iter().flatten() {
+    /// Sends what waited for the message that was just dealt with. Where only books are hit, a
+    /// message of a book waits for the next one of the same book.
+    fn release(&mut self, id: ConnectionId, class: Class, symbol: Option<usize>) {
+        let books_only = self.mischief.plan.spares(Class::Beat);
+        let spared = self.mischief.plan.spares(class);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let ripe =
+            |(of, _): &mut (Option<usize>, Vec<u8>)| !books_only || (!spared && *of == symbol);
+        let ripe: Vec<_> = connection.held.extract_if(.., ripe).collect();
+        for (_, message) in ripe {
             self.deliver(id, Effect::Text(message));
         }
     }
