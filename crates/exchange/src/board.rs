@@ -44,6 +44,7 @@ pub(crate) struct Listed {
     /// is led to the same book by it.
     pub(crate) touched_told: Changes,
     history: Option<History>,
+    history_max: usize,
 }
 
 /// What one trader did.
@@ -96,7 +97,7 @@ impl Board {
             })
             .collect();
         let symbols: Vec<Listed> =
-            names.iter().map(|name| Listed::new(venue, venue.native(name), start)).collect();
+            names.iter().map(|name| Listed::new(options, venue.native(name), start)).collect();
         let by_native = symbols
             .iter()
             .enumerate()
@@ -194,7 +195,8 @@ fn stamps(event: &Event) -> Option<Nanos> {
 }
 
 impl Listed {
-    fn new(venue: Venue, native: String, start: Nanos) -> Self {
+    fn new(options: &Options, native: String, start: Nanos) -> Self {
+        let venue = options.venue;
         // Large enough to show whoever keeps such numbers in 32 bits.
         let number = if counts_levels(venue) { 50_000_000_000 } else { 1_000_000 };
         let empty = Moment { book: Book::default(), number, at: start };
@@ -217,6 +219,7 @@ impl Listed {
             touched: Vec::new(),
             touched_told: Changes::default(),
             history: None,
+            history_max: options.history,
         }
     }
 
@@ -251,7 +254,7 @@ impl Listed {
                 self.scales = (level.price.scale(), level.size.scale());
             }
             (self.told, self.told_before) = (self.live.clone(), self.live.clone());
-            self.history = Some(History::new(self.live.clone()));
+            self.history = Some(History::new(self.live.clone(), self.history_max));
             self.touched.clear();
             return;
         }
@@ -287,7 +290,7 @@ impl Listed {
     fn remember(&mut self, moment: Moment) {
         match &mut self.history {
             Some(history) => history.push(moment),
-            None => self.history = Some(History::new(moment)),
+            None => self.history = Some(History::new(moment, self.history_max)),
         }
     }
 

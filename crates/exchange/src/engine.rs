@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use market::{Book, Nanos};
+use market::{Book, Nanos, Trade};
 
 use crate::board::{Board, Deed, Listed};
 use crate::chance::{Chance, Purpose};
@@ -299,7 +299,8 @@ impl Exchange {
 
     /// The book that led to a number of the venue's: `u` or `lastUpdateId` of Binance, `seqId` of
     /// OKX, `u` of Bybit. Coinbase and Kraken do not number books; theirs are numbered here from
-    /// 1 000 000 on, one for each message. The last 4096 are kept.
+    /// 1 000 000 on, one for each message. The last
+    /// [`Options::history`] are kept.
     #[must_use]
     pub fn book_at(&self, symbol: &str, number: u64) -> Option<Book> {
         Some(self.listed(symbol)?.find(|moment| moment.number == number)?.book)
@@ -320,6 +321,12 @@ impl Exchange {
     pub fn agrees(&self, symbol: &str, book: &Book) -> bool {
         let told = self.listed(symbol).map(|listed| listed.told.number);
         self.held(symbol, book).zip(told).is_some_and(|(held, told)| held >= told)
+    }
+
+    /// The last fifty executions of a symbol, oldest first, with the aggressor's side; nothing for
+    /// a symbol that there is not. Some venues write the ids in another way.
+    pub fn trades(&self, symbol: &str) -> impl DoubleEndedIterator<Item = &Trade> {
+        self.listed(symbol).into_iter().flat_map(|listed| &listed.trades)
     }
 
     /// Lets the protocol work on one connection, and sends what comes of it.

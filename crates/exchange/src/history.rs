@@ -5,9 +5,6 @@ use std::collections::VecDeque;
 
 use market::{Book, BookDiff, BookSide, Decimal, Level, Nanos};
 
-/// States that are kept of each symbol.
-const STEPS_MAX: usize = 4096;
-
 /// No book of the exchange reaches this bound; it only has to be one.
 pub(crate) const LEVELS_MAX: usize = 100_000;
 
@@ -34,19 +31,21 @@ struct Step {
 pub(crate) struct History {
     newest: Moment,
     steps: VecDeque<Step>,
+    /// Most states that are kept.
+    steps_max: usize,
 }
 
 impl History {
     /// Begins with a book.
-    pub(crate) fn new(newest: Moment) -> Self {
-        Self { newest, steps: VecDeque::new() }
+    pub(crate) fn new(newest: Moment, steps_max: usize) -> Self {
+        Self { newest, steps: VecDeque::new(), steps_max }
     }
 
     /// Notes the next state; forgets the oldest when there are too many.
     pub(crate) fn push(&mut self, next: Moment) {
         let changes = changes(&next.book, &self.newest.book, usize::MAX, Removal::Told);
         let before = std::mem::replace(&mut self.newest, next);
-        if self.steps.len() == STEPS_MAX {
+        if self.steps.len() >= self.steps_max {
             self.steps.pop_front();
         }
         self.steps.push_back(Step {
@@ -202,7 +201,7 @@ mod tests {
             number: 10 * index as u64,
             at: index as u64,
         };
-        let mut history = History::new(moment(0));
+        let mut history = History::new(moment(0), 2);
         history.push(moment(1));
         history.push(moment(2));
         for (index, state) in states.iter().enumerate() {
@@ -214,5 +213,9 @@ mod tests {
         assert_eq!(history.before(20, 1).unwrap().number, 10);
         assert_eq!(history.before(20, 9).unwrap().number, 0);
         assert!(history.before(0, 1).is_none());
+        // The oldest is forgotten.
+        history.push(Moment { number: 30, ..moment(0) });
+        assert!(history.find(|moment| moment.number == 0).is_none());
+        assert_eq!(history.find(|moment| moment.number == 10).unwrap().at, 1);
     }
 }

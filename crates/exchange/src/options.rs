@@ -19,6 +19,12 @@ pub struct Options {
     pub rate: u32,
     /// Levels on each side of a book, 1 to 400: OKX tells no more.
     pub depth: usize,
+    /// Earlier states of each book that are kept, for [`Exchange::book_at`] and
+    /// [`Exchange::held`] to find; some hundred bytes each.
+    ///
+    /// [`Exchange::book_at`]: crate::Exchange::book_at
+    /// [`Exchange::held`]: crate::Exchange::held
+    pub history: usize,
     /// What goes wrong.
     pub faults: FaultPlan,
     /// After which time every connection is closed: the venue's 24 hours on a shorter clock.
@@ -40,6 +46,7 @@ impl Options {
             symbols: 3,
             rate: 200,
             depth: 60,
+            history: 16_384,
             faults: FaultPlan::none(),
             lifetime: None,
             slow_rest: 5_000_000_000,

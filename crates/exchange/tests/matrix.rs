@@ -39,15 +39,20 @@ fn plan(venue: Venue, fault: Fault, seed: u64) -> FaultPlan {
     if seed.is_multiple_of(2) { plan.on_books_only() } else { plan }
 }
 
-fn play(venue: Venue, fault: Fault, seed: u64) -> Option<Seen> {
+/// The venue's adapter linked to an exchange of three symbols; `None` where there is no adapter.
+fn link(venue: Venue, seed: u64, faults: FaultPlan) -> Option<Link> {
     // Bybit's protocol is that of its linear market here.
     let names = [format!("{venue}-linear"), venue.name().to_owned()];
     let adapted = names.iter().find_map(|name| name.parse::<feeds::venue::Venue>().ok())?;
-    let options = Options { seed, faults: plan(venue, fault, seed), ..Options::new(venue) };
+    let options = Options { seed, faults, ..Options::new(venue) };
     let exchange = Exchange::new(options, START).unwrap();
     let symbols: Vec<String> = exchange.symbols().map(str::to_owned).collect();
     let desk = DeskOptions { venue: "x".into(), symbols, ..DeskOptions::default() };
-    let mut link = Link::new(adapted.adapter(desk), exchange, START);
+    Some(Link::new(adapted.adapter(desk), exchange, START))
+}
+
+fn play(venue: Venue, fault: Fault, seed: u64) -> Option<Seen> {
+    let mut link = link(venue, seed, plan(venue, fault, seed))?;
     let mut seen = Seen::default();
     let mut watch = |link: &Link, updates: &[feeds::Update]| {
         if let Some(wrong) = link.wrong_book().filter(|_| seen.problem.is_none()) {
@@ -87,4 +92,39 @@ fn after_every_fault_every_book_is_right_and_none_was_ever_wrong() {
         }
     }
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+#[test]
+fn without_faults_nothing_is_ever_wrong_and_executions_are_the_exchanges_own() {
+    for venue in Venue::ALL {
+        let Some(mut link) = link(venue, 5, FaultPlan::none()) else { continue };
+        let mut told = Vec::new();
+        link.run(START + 60 * SECOND, |link, updates| {
+            assert_eq!(link.wrong_book(), None, "{venue}");
+            for update in updates {
+                if let Event::Trade(trade) = &update.event {
+                    let topic = &link.adapter().desk().channels()[update.channel].topic;
+                    told.push((topic.clone(), trade.price, trade.size, trade.side));
+                }
+            }
+        });
+        assert_eq!(link.unsettled(), None, "{venue}");
+        assert_eq!(link.counts().disconnects, 0, "{venue}");
+        for (_, symbol) in link.adapter().desk().symbols() {
+            let topic = format!("trade.x.{}", symbol.canonical);
+            let counts = symbol.counts;
+            assert_eq!((counts.malformed, counts.gaps, counts.crossed), (0, 0, 0), "{topic}");
+            let told = told.iter().filter(|trade| trade.0 == topic);
+            let mut told = told.rev().map(|trade| (trade.1, trade.2, trade.3));
+            let mut compared = 0;
+            for trade in link.exchange().trades(&symbol.native).rev() {
+                let truth = (trade.price, trade.size, trade.side);
+                assert_eq!(told.next(), Some(truth), "{topic} at {venue}");
+                compared += 1;
+            }
+            assert!(compared > 20, "{topic} at {venue}: {compared}");
+        }
+        let counts = link.adapter().desk().counts;
+        assert_eq!((counts.malformed, counts.unknown), (0, 0), "{venue}: {counts:?}");
+    }
 }

@@ -9,6 +9,7 @@ mod client;
 mod coinbase;
 mod determinism;
 mod faults;
+mod hostile;
 mod kraken;
 mod link;
 mod okx;

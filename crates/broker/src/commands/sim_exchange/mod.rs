@@ -110,6 +110,8 @@ impl SimExchangeArguments {
             symbols: self.symbols,
             rate: self.rate,
             depth: self.depth,
+            // Only outdated snapshots need it here.
+            history: 256,
             faults,
             lifetime: self.lifetime.map(|seconds| u64::from(seconds) * 1_000_000_000),
             slow_rest: u64::from(self.slow_rest) * 1_000_000_000,
