@@ -82,6 +82,18 @@ pub(crate) enum Stream {
     Top(usize),
 }
 
+impl Stream {
+    /// What its messages are. Best levels that are whole each time do no harm that lasts: they are
+    /// quotes.
+    pub(crate) fn class(self) -> Class {
+        match self {
+            Self::Trades | Self::AggregateTrades => Class::Trade,
+            Self::Quotes | Self::QuotesOnTrade | Self::Top(_) => Class::Quote,
+            Self::Book(_) => Class::Book,
+        }
+    }
+}
+
 /// One stream of one symbol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Subscription {
@@ -128,7 +140,9 @@ impl Outgoing {
     /// The whole book of a subscription.
     pub(crate) fn snapshot(subscription: &Subscription) -> Self {
         let symbol = Some(subscription.symbol);
-        Self { class: Class::Snapshot, symbol, body: Body::Snapshot(subscription.clone()) }
+        let class = subscription.stream.class();
+        let class = if class == Class::Book { Class::Snapshot } else { class };
+        Self { class, symbol, body: Body::Snapshot(subscription.clone()) }
     }
 }
 

@@ -132,7 +132,7 @@ impl Protocol for Binance {
         let listed = scene.board.at(subscription.symbol);
         if let Stream::Top(_) = subscription.stream {
             let text = self.snapshot(connection, subscription, listed, &listed.told, scene.now);
-            out.push(Outgoing::data(Class::Book, subscription.symbol, text));
+            out.push(Outgoing::data(Class::Quote, subscription.symbol, text));
             return;
         }
         let mut changes = changes.clone();

@@ -142,7 +142,8 @@ impl Protocol for Bybit {
             }
             _ => book("delta", subscription, listed, changes, &listed.told, scene.now),
         };
-        out.push(Outgoing::data(Class::Book, subscription.symbol, text));
+        let class = subscription.stream.class();
+        out.push(Outgoing::data(class, subscription.symbol, text));
     }
 
     fn trades(

@@ -150,7 +150,8 @@ impl Protocol for Okx {
                 framed(subscription, listed, r#""action":"update","#, &body)
             }
         };
-        out.push(Outgoing::data(Class::Book, subscription.symbol, text));
+        let class = subscription.stream.class();
+        out.push(Outgoing::data(class, subscription.symbol, text));
     }
 
     fn trades(
