@@ -2,10 +2,10 @@
 //! an adapter does, less its care for what it does not expect.
 
 use benches::venues::KRAKEN_DEPTH;
-use feeds::adapter::desk::{Proof, SymbolId};
 use feeds::adapter::json::{Reader, Result};
 use feeds::adapter::time::{millis, rfc3339};
 use feeds::adapter::{Desk, Output};
+use feeds::adapter::{Proof, SymbolId};
 use market::{Aggressor, BookDiff, Decimal, Level, Nanos, Quote, QuoteSide, Stamps, Trade};
 
 use crate::Session;

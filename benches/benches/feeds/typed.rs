@@ -1,8 +1,8 @@
 //! The same work through serde_json: typed structs that borrow, the same decimals, the same desk.
 
-use feeds::adapter::desk::{Proof, SymbolId};
 use feeds::adapter::time::{millis, rfc3339};
 use feeds::adapter::{Desk, Output};
+use feeds::adapter::{Proof, SymbolId};
 use market::{Aggressor, BookDiff, Decimal, Level, Nanos, Quote, QuoteSide, Stamps, Trade};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};

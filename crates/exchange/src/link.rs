@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use feeds::Update;
-use feeds::adapter::desk::BookState;
+use feeds::adapter::BookState;
 use feeds::adapter::{Action, Adapter, Input, Output, SymbolId};
 use market::Nanos;
 
@@ -269,6 +269,8 @@ impl Link {
         for action in out.actions {
             match action {
                 Action::Send(text) => self.sends.push_back(text),
+                // None of these venues reads such: it is lost on them.
+                Action::SendBinary(_) => {}
                 Action::Fetch { request, path } => {
                     self.counts.requests += 1;
                     let reply = self.exchange.request(&path, self.now);

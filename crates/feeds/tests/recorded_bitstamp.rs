@@ -2,7 +2,7 @@
 
 mod common;
 
-use feeds::adapter::desk::{BookState, Counts, SymbolCounts};
+use feeds::adapter::{BookState, Counts, SymbolCounts};
 use feeds::venue::Venue;
 use market::BookSide;
 
