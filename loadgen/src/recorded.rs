@@ -1,12 +1,11 @@
 //! The rhythm of a recorded session: when its messages came, as the due times of events.
 
-mod zstandard;
-
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
+use feeds::zstandard;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Times that a recording may have: 80 MB of them.

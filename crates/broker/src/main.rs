@@ -36,6 +36,9 @@ enum Command {
     Sub(commands::subscribe::SubscribeArguments),
     Pub(commands::publish::PublishArguments),
     Topics(commands::topics::TopicsArguments),
+    Record(commands::record::RecordArguments),
+    Replay(commands::replay::ReplayArguments),
+    Inspect(commands::inspect::InspectArguments),
     CheckConfig(serve::CheckArguments),
     SimExchange(commands::sim_exchange::SimExchangeArguments),
 }
@@ -50,6 +53,9 @@ fn main() -> ExitCode {
         Some(Command::Pub(arguments)) => client(commands::publish::run(arguments)),
         Some(Command::Topics(arguments)) => client(commands::topics::run(arguments)),
         Some(Command::SimExchange(arguments)) => client(commands::sim_exchange::run(arguments)),
+        Some(Command::Record(arguments)) => client(commands::record::run(arguments)),
+        Some(Command::Replay(arguments)) => client(commands::replay::run(arguments)),
+        Some(Command::Inspect(arguments)) => commands::inspect::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

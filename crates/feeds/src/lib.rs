@@ -5,6 +5,9 @@
 //! - [`venue`]: one adapter for each venue.
 //! - [`mod@derive`]: topics made from others: bars, quotes, the best of all venues.
 //! - [`session`]: recorded sessions, and playing one to an adapter.
+//! - [`recording`]: recordings of our own: what a broker published, written and read again.
+//! - [`replay`]: recorded data played again, at any speed.
+//! - [`zstandard`]: compressed files as plain bytes.
 //!
 //! Nothing here opens a socket, reads a clock or starts a thread. Time is an argument, so the
 //! same calls give the same updates in a test, in a benchmark and in the broker.
@@ -37,9 +40,12 @@
 
 pub mod adapter;
 pub mod derive;
+pub mod recording;
+pub mod replay;
 pub mod session;
 mod sim;
 pub mod venue;
+pub mod zstandard;
 
 use market::{Event, Kind, Nanos};
 
@@ -65,7 +71,7 @@ pub struct Update {
 
 /// A source of market data, driven by whoever owns it.
 pub trait Feed {
-    /// The topics this feed writes to. The list never changes during the feed's life.
+    /// The topics this feed writes to. New ones may come while it runs, but only at the end.
     fn channels(&self) -> &[Channel];
 
     /// Appends to `out`, oldest first, every update due at or before `now`, in nanoseconds since

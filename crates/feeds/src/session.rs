@@ -4,6 +4,8 @@
 //! (`connect`, `send`, `recv`, `http`), `conn` (which connection), `url`, `raw` (the text that was
 //! on the wire).
 
+mod records;
+
 use std::collections::BTreeMap;
 
 use market::Nanos;
@@ -11,6 +13,8 @@ use serde::Deserialize;
 
 use crate::adapter::{Action, Adapter, DeskOptions, Input, Output};
 use crate::venue::Venue;
+
+pub use self::records::{Records, RecordsError};
 
 /// What a line of a session tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -124,6 +128,19 @@ impl Player {
             }
         }
         self.answer(now, &mut event);
+    }
+
+    /// Plays one packet, or one binary message, of a recording that is no text: `conn` says which
+    /// stream it is of. The first of a stream opens it.
+    pub fn packet(
+        &mut self,
+        conn: &str,
+        bytes: &[u8],
+        now: Nanos,
+        mut event: impl FnMut(&dyn Adapter, &mut Output),
+    ) {
+        self.clock = now;
+        self.input(conn, Input::Binary(bytes), now, &mut event);
     }
 
     /// The adapters, by connection.

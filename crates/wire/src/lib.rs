@@ -6,7 +6,8 @@
 //! - [`command`]: a client's message, read from JSON or MessagePack.
 //! - [`message`]: what the broker answers and announces, appended to a buffer as whole
 //!   WebSocket frames, so that one encoding serves any number of sockets.
-//! - [`payload`]: the `data` of an event, market or opaque.
+//! - [`payload`]: the `data` of an event, market or opaque; [`append_publication`] writes one as a
+//!   line for publishing.
 //! - [`rejection`]: error codes and texts; [`close`]: close codes.
 
 pub mod close;
@@ -20,6 +21,7 @@ mod json;
 pub mod message;
 mod msgpack;
 pub mod payload;
+mod publication;
 pub mod rejection;
 mod writer;
 
@@ -28,4 +30,5 @@ pub use command::{Command, CommandReader};
 pub use frame::{append_binary, append_close, append_ping, append_pong, append_text};
 pub use json::JsonText;
 pub use payload::Payload;
+pub use publication::append_publication;
 pub use rejection::{Code, Rejection};

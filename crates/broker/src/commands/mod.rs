@@ -1,11 +1,15 @@
-//! The commands that talk to a running broker: `tickwire sub`, `pub` and `topics`; and
-//! `tickwire sim-exchange`, which plays a venue.
+//! The commands that talk to a running broker, `tickwire sub`, `pub`, `topics`, `record` and
+//! `replay`; `inspect`, which reads files; and `sim-exchange`, which plays a venue.
 //!
 //! Each is a clap `Args` struct and a `run` function; they know the broker only through its
 //! protocol, by way of the `client` crate, and could as well live in a binary of their own.
 
+pub mod inspect;
+mod progress;
 pub mod publish;
+pub mod record;
 mod render;
+pub mod replay;
 pub mod sim_exchange;
 pub mod subscribe;
 #[cfg(test)]
@@ -32,4 +36,19 @@ fn still_read(written: io::Result<()>) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Ends with Ctrl-C, or where there is such a thing with SIGTERM.
+async fn interrupted() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => ended,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }

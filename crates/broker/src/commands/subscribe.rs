@@ -71,7 +71,7 @@ pub struct SubscribeArguments {
 /// The id of the only command that is ever sent.
 const SUBSCRIBE_ID: u64 = 1;
 /// Between two attempts to connect, growing from the first to the second.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
+pub(super) const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(8));
 
 fn codec_parser() -> impl clap::builder::TypedValueParser<Value = Codec> {
     PossibleValuesParser::new(["json", "msgpack"]).try_map(|name| name.parse::<Codec>())
@@ -126,7 +126,7 @@ pub(super) async fn follow(
 }
 
 /// Whether another attempt could help.
-enum Ended {
+pub(super) enum Ended {
     ForNow(anyhow::Error),
     ForGood(anyhow::Error),
 }

@@ -12,6 +12,7 @@ mod http;
 mod limits;
 mod load;
 mod process;
+mod recordings;
 mod resume;
 mod sizes;
 mod slow_clients;

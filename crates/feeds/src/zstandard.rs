@@ -2,6 +2,7 @@
 //!
 //! The decoder is `ruzstd`: kept up, MIT, and Rust all through, so that a build needs no C.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Chain, Cursor, Read};
 
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
@@ -12,8 +13,10 @@ const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Frames for other programs begin with one of these sixteen, in little endian.
 const SKIPPED: [u8; 3] = [0x2a, 0x4d, 0x18];
 
-/// The plain bytes of `file`, whether it is compressed or not; its first bytes tell.
-pub(super) fn plain<R: BufRead>(mut file: R) -> BufReader<Plain<R>> {
+/// The plain bytes of `file`, whether it is compressed or not; its first bytes tell. Reads as it
+/// goes: no more than a window of the compressor is held.
+#[must_use]
+pub fn plain<R: BufRead>(mut file: R) -> BufReader<Plain<R>> {
     let mut begin = Vec::new();
     // What the error is, reading on will tell.
     let looked = file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut begin);
@@ -21,13 +24,19 @@ pub(super) fn plain<R: BufRead>(mut file: R) -> BufReader<Plain<R>> {
     BufReader::new(Plain { file: Cursor::new(begin).chain(file), compressed, frame: None })
 }
 
-/// Bytes as they were before they were compressed.
-pub(super) struct Plain<R: BufRead> {
+/// Bytes as they were before they were compressed; reading fails where the file is not whole.
+pub struct Plain<R: BufRead> {
     /// With the beginning that was looked at.
     file: Chain<Cursor<Vec<u8>>, R>,
     compressed: bool,
     /// The frame that is being read. A file may have several.
     frame: Option<Box<FrameDecoder>>,
+}
+
+impl<R: BufRead> fmt::Debug for Plain<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plain").field("compressed", &self.compressed).finish_non_exhaustive()
+    }
 }
 
 impl<R: BufRead> Plain<R> {
@@ -92,6 +101,8 @@ fn unreadable(error: impl std::fmt::Display) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
+
     use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;

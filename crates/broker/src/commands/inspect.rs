@@ -1,0 +1,191 @@
+//! `tickwire inspect`: a recorded session read by the very adapter that the broker uses.
+
+mod summary;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use feeds::adapter::{Action, Adapter, DeskOptions, Output};
+use feeds::session::{Direction, Player, Records};
+use feeds::venue::Venue;
+use feeds::zstandard;
+use wire::Payload;
+
+use self::summary::Summary;
+use super::{printable, still_read};
+
+/// Play recorded sessions through a venue's adapter, and say what was in them.
+///
+/// A session has one JSON object a line: {"ts_ns","dir","conn","url","raw"}, plain or compressed
+/// with zstd. Each file is a session of its own. The lines are played in the order of their times,
+/// however the file has them, as far as --window reaches.
+///
+/// Columns: executions, quotes, messages of the book's stream, snapshots used, messages older than
+/// the snapshot, breaks of the venue's own sequence, checksums that were right and wrong, removals
+/// of levels that the book does not hold, and the book at the end: its best prices, and whether it
+/// is verified, unverifiable or resyncing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tickwire inspect --venue kraken session.jsonl.zst
+  tickwire inspect --venue binance --json *.jsonl | jq .symbols
+  tickwire inspect --venue kraken --events session.jsonl | jq -c 'select(.topic | startswith(\"trade.\"))'
+
+Ends with code 1 at a file that cannot be read, and says which line of it is wrong. Messages of the
+venue that cannot be read are counted, and the first of each kind is shown on stderr.")]
+pub struct InspectArguments {
+    /// Whose protocol it is
+    #[arg(long, value_name = "NAME")]
+    pub venue: Venue,
+
+    /// Recordings
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print each event as {"topic":…,"data":…}, one a line, as the broker would publish it; the
+    /// table or object goes to stderr
+    #[arg(long)]
+    pub events: bool,
+
+    /// Levels a side that the recorded connection had asked for, where it is not the venue's
+    /// default
+    #[arg(long, value_name = "N")]
+    pub depth: Option<usize>,
+
+    /// MiB of lines that are held back to bring them into order; larger files are never in memory
+    /// as a whole
+    #[arg(long, value_name = "MIB", default_value_t = 128)]
+    pub window: usize,
+}
+
+/// Most symbols of a file; a recording may hold any number.
+const SYMBOLS_MAX: usize = 100_000;
+
+/// What kind of recording a file is, by how its name ends.
+enum Form {
+    /// Lines of text.
+    Session,
+    /// Packets, or messages one after the other, in binary.
+    Binary,
+}
+
+impl Form {
+    fn of(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        let name = name.strip_suffix(".zst").unwrap_or(&name);
+        if name.ends_with(".pcap") || name.ends_with(".itch") {
+            Self::Binary
+        } else {
+            Self::Session
+        }
+    }
+}
+
+/// Reads the files and prints what was asked for.
+///
+/// # Errors
+/// A file that cannot be read, with the line.
+pub fn run(arguments: &InspectArguments) -> anyhow::Result<()> {
+    let mut events = io::BufWriter::new(io::stdout().lock());
+    let mut summary = Summary::new(arguments.venue.name());
+    for path in &arguments.files {
+        let more = inspect(arguments, path, &mut summary, &mut events)
+            .with_context(|| path.display().to_string())?;
+        if !more {
+            return Ok(());
+        }
+    }
+    let text = if arguments.json { summary.json() } else { summary.table() };
+    if arguments.events {
+        if still_read(events.flush())? {
+            eprint!("{text}");
+        }
+        return Ok(());
+    }
+    still_read(events.write_all(text.as_bytes()).and_then(|()| events.flush()))?;
+    Ok(())
+}
+
+/// Reads one file. False: nobody reads the output any more.
+fn inspect(
+    arguments: &InspectArguments,
+    path: &Path,
+    summary: &mut Summary,
+    events: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let file = BufReader::new(File::open(path).context("cannot be opened")?);
+    let plain = zstandard::plain(file);
+    let options = DeskOptions {
+        venue: arguments.venue.name().into(),
+        depth: arguments.depth,
+        symbols_max: SYMBOLS_MAX,
+        ..DeskOptions::default()
+    };
+    let mut player = Player::new(arguments.venue, options);
+    let mut printer = Printer { wanted: arguments.events, line: Vec::new(), output: events };
+    // When each connection last said something, counted in records.
+    let mut heard: HashMap<String, u64> = HashMap::new();
+    match Form::of(path) {
+        Form::Session => {
+            let window = arguments.window.saturating_mul(1 << 20);
+            for (index, record) in Records::new(plain, window).enumerate() {
+                let record = record?;
+                if record.dir == Direction::Recv {
+                    let index = index as u64 + 1;
+                    match heard.get_mut(&record.conn) {
+                        Some(last) => *last = index,
+                        None => drop(heard.insert(record.conn.clone(), index)),
+                    }
+                }
+                let mut printed = Ok(());
+                player.play(&record, |adapter, out| {
+                    if printed.is_ok() {
+                        printed = printer.print(adapter, out);
+                    }
+                });
+                if !still_read(printed)? {
+                    return Ok(false);
+                }
+            }
+        }
+        Form::Binary => bail!("recordings in this form are not read yet"),
+    }
+    summary.add(&player, |conn| heard.get(conn).copied().unwrap_or(0));
+    Ok(true)
+}
+
+/// Prints what comes of a record.
+struct Printer<'a, W> {
+    wanted: bool,
+    line: Vec<u8>,
+    output: &'a mut W,
+}
+
+impl<W: Write> Printer<'_, W> {
+    fn print(&mut self, adapter: &dyn Adapter, out: &mut Output) -> io::Result<()> {
+        for action in &out.actions {
+            if let Action::Report(text) = action {
+                eprintln!("{}", printable(text));
+            }
+        }
+        if !self.wanted {
+            return Ok(());
+        }
+        let channels = adapter.desk().channels();
+        for update in out.updates.drain(..) {
+            self.line.clear();
+            let topic = &channels[update.channel].topic;
+            wire::append_publication(&mut self.line, topic, &Payload::Market(update.event));
+            self.line.push(b'\n');
+            self.output.write_all(&self.line)?;
+        }
+        Ok(())
+    }
+}

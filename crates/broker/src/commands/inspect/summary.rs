@@ -1,0 +1,242 @@
+//! What `tickwire inspect` found: counts of all files together, as a table or as JSON.
+
+use std::collections::BTreeMap;
+
+use feeds::adapter::desk::SymbolCounts;
+use feeds::adapter::{Desk, SymbolId};
+use feeds::session::Player;
+use market::BookSide;
+use serde::{Serialize, Serializer};
+
+use crate::commands::printable;
+
+/// All files together.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    venue: &'static str,
+    files: u64,
+    frames: u64,
+    malformed: u64,
+    unknown: u64,
+    symbols: BTreeMap<String, Symbol>,
+}
+
+/// One symbol, over all files and connections.
+#[derive(Debug, Default, Serialize)]
+struct Symbol {
+    #[serde(flatten, serialize_with = "counts")]
+    counts: SymbolCounts,
+    best_bid: Option<String>,
+    best_ask: Option<String>,
+    /// None for a symbol of whose book nothing came.
+    state: Option<&'static str>,
+}
+
+/// The counts that the form of the object fixes, in its order.
+fn counts<S: Serializer>(counts: &SymbolCounts, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(columns(counts))
+}
+
+fn columns(counts: &SymbolCounts) -> [(&'static str, u64); 9] {
+    [
+        ("trades", counts.trades),
+        ("quotes", counts.quotes),
+        ("book_events", counts.book_events),
+        ("snapshots", counts.snapshots),
+        ("stale", counts.stale),
+        ("gaps", counts.gaps),
+        ("checksums_ok", counts.checksums_ok),
+        ("checksums_bad", counts.checksums_bad),
+        ("deletes_unknown", counts.deletes_unknown),
+    ]
+}
+
+impl Summary {
+    pub(super) fn new(venue: &'static str) -> Self {
+        Self { venue, files: 0, frames: 0, malformed: 0, unknown: 0, symbols: BTreeMap::new() }
+    }
+
+    /// Adds what a file's player found. `heard` says when a connection of it last said something.
+    pub(super) fn add(&mut self, player: &Player, heard: impl Fn(&str) -> u64) {
+        self.files += 1;
+        let mut desks: Vec<_> =
+            player.adapters().map(|(conn, adapter)| (heard(conn), adapter.desk())).collect();
+        // The last active one has the last word on the books.
+        desks.sort_by_key(|(heard, _)| *heard);
+        for (_, desk) in desks {
+            self.add_desk(desk);
+        }
+    }
+
+    fn add_desk(&mut self, desk: &Desk) {
+        self.frames += desk.counts.frames;
+        self.malformed += desk.counts.malformed;
+        self.unknown += desk.counts.unknown;
+        for (id, found) in desk.symbols() {
+            let symbol = self.symbols.entry(found.native.to_string()).or_default();
+            add(&mut symbol.counts, &found.counts);
+            if found.counts.book_events + found.counts.snapshots > 0 {
+                symbol.state = Some(found.state().as_str());
+                symbol.best_bid = best(desk, id, BookSide::Bid);
+                symbol.best_ask = best(desk, id, BookSide::Ask);
+            }
+        }
+    }
+
+    /// One object on one line.
+    pub(super) fn json(&self) -> String {
+        let mut text = serde_json::to_string(self).expect("counts and texts are JSON");
+        text.push('\n');
+        text
+    }
+
+    /// For people.
+    pub(super) fn table(&self) -> String {
+        let Self { venue, files, frames, malformed, unknown, .. } = self;
+        let plural = if *files == 1 { "" } else { "s" };
+        let mut text = format!(
+            "{venue}: {files} file{plural}, {frames} frames, {malformed} malformed, {unknown} of \
+             unknown types\n"
+        );
+        if self.symbols.is_empty() {
+            return text;
+        }
+        let head = [
+            "SYMBOL",
+            "TRADES",
+            "QUOTES",
+            "BOOK",
+            "SNAPSHOTS",
+            "STALE",
+            "GAPS",
+            "CRC OK",
+            "CRC BAD",
+            "UNKNOWN DELETES",
+            "BEST BID",
+            "BEST ASK",
+            "STATE",
+        ];
+        let mut rows = vec![head.map(str::to_owned)];
+        for (native, symbol) in &self.symbols {
+            let [a, b, c, d, e, f, g, h, i] =
+                columns(&symbol.counts).map(|(_, count)| count.to_string());
+            let price = |price: &Option<String>| price.clone().unwrap_or_else(|| "-".into());
+            let (bid, ask) = (price(&symbol.best_bid), price(&symbol.best_ask));
+            let state = symbol.state.unwrap_or("-").to_owned();
+            rows.push([printable(native), a, b, c, d, e, f, g, h, i, bid, ask, state]);
+        }
+        for row in &rows {
+            let mut line = String::new();
+            for (column, cell) in row.iter().enumerate() {
+                let width = rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+                // Words to the left, numbers to the right.
+                line += &if column == 0 || column + 1 == row.len() {
+                    format!("{cell:<width$}  ")
+                } else {
+                    format!("{cell:>width$}  ")
+                };
+            }
+            text += line.trim_end();
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn best(desk: &Desk, id: SymbolId, side: BookSide) -> Option<String> {
+    desk.best(id, side).map(|level| level.price.to_string())
+}
+
+fn add(sum: &mut SymbolCounts, counts: &SymbolCounts) {
+    // Named one by one, so that a new count cannot be forgotten here.
+    let SymbolCounts {
+        trades,
+        quotes,
+        book_events,
+        snapshots,
+        stale,
+        gaps,
+        checksums_ok,
+        checksums_bad,
+        deletes_unknown,
+        crossed,
+        malformed,
+    } = counts;
+    sum.trades += trades;
+    sum.quotes += quotes;
+    sum.book_events += book_events;
+    sum.snapshots += snapshots;
+    sum.stale += stale;
+    sum.gaps += gaps;
+    sum.checksums_ok += checksums_ok;
+    sum.checksums_bad += checksums_bad;
+    sum.deletes_unknown += deletes_unknown;
+    sum.crossed += crossed;
+    sum.malformed += malformed;
+}
+
+#[cfg(test)]
+mod tests {
+    use feeds::adapter::symbol::Spelling;
+    use feeds::adapter::{DeskOptions, Output, Proof};
+    use market::{BookDiff, Decimal, Level};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A desk with one symbol; its book has a bid at `bid`, if there is one.
+    fn desk(native: &str, bid: Option<&str>, resyncing: bool) -> Desk {
+        let options = DeskOptions { venue: "x".into(), open: true, ..DeskOptions::default() };
+        let mut desk = Desk::new(options, Spelling::Separated('/'));
+        let id = desk.find(native).unwrap();
+        desk.counts.frames = 10;
+        let counts = desk.counts_of(id);
+        counts.trades = 2;
+        if let Some(bid) = bid {
+            counts.book_events = 1;
+            let number = |text: &str| Decimal::parse(text).unwrap();
+            let bids = vec![Level { price: number(bid), size: number("1") }];
+            let diff = BookDiff { reset: true, bids, ..BookDiff::default() };
+            let mut out = Output::default();
+            desk.book(id, diff, None, |_| Proof::ChecksumRight, &mut out).unwrap();
+            if resyncing {
+                desk.resync(id, feeds::adapter::Fault::Gap, 1, &mut out);
+            }
+        }
+        desk
+    }
+
+    #[test]
+    fn counts_of_connections_are_summed_and_the_last_book_stands() {
+        let mut summary = Summary::new("x");
+        summary.files = 1;
+        summary.add_desk(&desk("B/USD", Some("9.50"), false));
+        summary.add_desk(&desk("B/USD", Some("10.50"), false));
+        // A connection without the book says nothing of it.
+        summary.add_desk(&desk("B/USD", None, false));
+        summary.add_desk(&desk("A/USD", None, false));
+        summary.add_desk(&desk("C/USD", Some("1"), true));
+        let shown: Value = serde_json::from_str(&summary.json()).unwrap();
+        let counts = |trades: u64, book: u64, gaps: u64| {
+            json!({"trades": trades, "quotes": 0, "book_events": book, "snapshots": book,
+                "stale": 0, "gaps": gaps, "checksums_ok": book, "checksums_bad": 0,
+                "deletes_unknown": 0, "best_bid": null, "best_ask": null, "state": null})
+        };
+        let mut b = counts(6, 2, 0);
+        b["best_bid"] = json!("10.50");
+        b["state"] = json!("verified");
+        let mut c = counts(2, 1, 1);
+        c["state"] = json!("resyncing");
+        assert_eq!(
+            shown,
+            json!({"venue": "x", "files": 1, "frames": 50, "malformed": 0, "unknown": 0,
+                "symbols": {"A/USD": counts(2, 0, 0), "B/USD": b, "C/USD": c}})
+        );
+        let table = summary.table();
+        let lines: Vec<&str> = table.lines().collect();
+        assert_eq!(lines[0], "x: 1 file, 50 frames, 0 malformed, 0 of unknown types");
+        assert!(lines[1].starts_with("SYMBOL  TRADES  QUOTES  BOOK  SNAPSHOTS"), "{table}");
+        assert!(lines[3].ends_with("10.50         -  verified"), "{table}");
+        assert_eq!(lines.len(), 5);
+    }
+}
