@@ -107,14 +107,8 @@ impl Player {
 
     /// Plays one record; `event` is given each connection's adapter with what came of it.
     pub fn play(&mut self, record: &Record, mut event: impl FnMut(&dyn Adapter, &mut Output)) {
-        self.clock = record.ts_ns.unwrap_or(self.clock);
-        let now = self.clock;
-        for connection in self.connections.values_mut() {
-            if connection.wake_at.is_some_and(|at| at <= now) {
-                connection.wake_at = None;
-                connection.input(Input::Timer, now, &mut event);
-            }
-        }
+        let now = record.ts_ns.unwrap_or(self.clock);
+        self.pass_time(now, &mut event);
         match record.dir {
             Direction::Send => {}
             Direction::Http => {
@@ -139,8 +133,19 @@ impl Player {
         now: Nanos,
         mut event: impl FnMut(&dyn Adapter, &mut Output),
     ) {
-        self.clock = now;
+        self.pass_time(now, &mut event);
         self.input(conn, Input::Binary(bytes), now, &mut event);
+    }
+
+    /// It is `now`: those who wanted to be woken before are.
+    fn pass_time(&mut self, now: Nanos, event: &mut impl FnMut(&dyn Adapter, &mut Output)) {
+        self.clock = now;
+        for connection in self.connections.values_mut() {
+            if connection.wake_at.is_some_and(|at| at <= now) {
+                connection.wake_at = None;
+                connection.input(Input::Timer, now, event);
+            }
+        }
     }
 
     /// The adapters, by connection.

@@ -101,8 +101,6 @@ fn unreadable(error: impl std::fmt::Display) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
     use super::*;

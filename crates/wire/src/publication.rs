@@ -17,8 +17,6 @@ pub fn append_publication(out: &mut Vec<u8>, topic: &str, payload: &Payload) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use market::{Event, Kind, Stamps, Status, VenueState};
 
     use super::*;

@@ -4,7 +4,7 @@ mod summary;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -120,44 +120,49 @@ fn inspect(
     summary: &mut Summary,
     events: &mut impl Write,
 ) -> anyhow::Result<bool> {
-    let file = BufReader::new(File::open(path).context("cannot be opened")?);
-    let plain = zstandard::plain(file);
+    let file = zstandard::plain(BufReader::new(File::open(path).context("cannot be opened")?));
     let options = DeskOptions {
         venue: arguments.venue.name().into(),
+        open: true,
         depth: arguments.depth,
         symbols_max: SYMBOLS_MAX,
         ..DeskOptions::default()
     };
-    let mut player = Player::new(arguments.venue, options);
-    let mut printer = Printer { wanted: arguments.events, line: Vec::new(), output: events };
-    // When each connection last said something, counted in records.
-    let mut heard: HashMap<String, u64> = HashMap::new();
+    let printer =
+        Printer { wanted: arguments.events, line: Vec::new(), output: events, written: Ok(()) };
     match Form::of(path) {
-        Form::Session => {
-            let window = arguments.window.saturating_mul(1 << 20);
-            for (index, record) in Records::new(plain, window).enumerate() {
-                let record = record?;
-                if record.dir == Direction::Recv {
-                    let index = index as u64 + 1;
-                    match heard.get_mut(&record.conn) {
-                        Some(last) => *last = index,
-                        None => drop(heard.insert(record.conn.clone(), index)),
-                    }
-                }
-                let mut printed = Ok(());
-                player.play(&record, |adapter, out| {
-                    if printed.is_ok() {
-                        printed = printer.print(adapter, out);
-                    }
-                });
-                if !still_read(printed)? {
-                    return Ok(false);
-                }
-            }
-        }
+        Form::Session => session(arguments, file, options, summary, printer),
         Form::Binary => bail!("recordings in this form are not read yet"),
     }
-    summary.add(&player, |conn| heard.get(conn).copied().unwrap_or(0));
+}
+
+/// Reads lines of text.
+fn session(
+    arguments: &InspectArguments,
+    file: impl BufRead,
+    options: DeskOptions,
+    summary: &mut Summary,
+    mut printer: Printer<'_, impl Write>,
+) -> anyhow::Result<bool> {
+    let mut player = Player::new(arguments.venue, options);
+    // When each connection last said something, counted in records.
+    let mut heard: HashMap<String, u64> = HashMap::new();
+    let window = arguments.window.saturating_mul(1 << 20);
+    for (record, number) in Records::new(file, window).zip(1..) {
+        let record = record?;
+        if record.dir == Direction::Recv {
+            match heard.get_mut(&record.conn) {
+                Some(last) => *last = number,
+                None => drop(heard.insert(record.conn.clone(), number)),
+            }
+        }
+        player.play(&record, |adapter, out| printer.print(adapter, out));
+        if !printer.still_read()? {
+            return Ok(false);
+        }
+    }
+    let last = |conn: &str| heard.get(conn).copied().unwrap_or(0);
+    summary.add(player.adapters().map(|(conn, adapter)| (last(conn), adapter.desk())));
     Ok(true)
 }
 
@@ -166,18 +171,23 @@ struct Printer<'a, W> {
     wanted: bool,
     line: Vec<u8>,
     output: &'a mut W,
+    /// Of the first failure, after which nothing is written.
+    written: io::Result<()>,
 }
 
 impl<W: Write> Printer<'_, W> {
-    fn print(&mut self, adapter: &dyn Adapter, out: &mut Output) -> io::Result<()> {
+    fn print(&mut self, adapter: &dyn Adapter, out: &mut Output) {
         for action in &out.actions {
             if let Action::Report(text) = action {
                 eprintln!("{}", printable(text));
             }
         }
-        if !self.wanted {
-            return Ok(());
+        if self.wanted && self.written.is_ok() {
+            self.written = self.events(adapter, out);
         }
+    }
+
+    fn events(&mut self, adapter: &dyn Adapter, out: &mut Output) -> io::Result<()> {
         let channels = adapter.desk().channels();
         for update in out.updates.drain(..) {
             self.line.clear();
@@ -187,5 +197,10 @@ impl<W: Write> Printer<'_, W> {
             self.output.write_all(&self.line)?;
         }
         Ok(())
+    }
+
+    /// False when nobody reads the output any more.
+    fn still_read(&mut self) -> io::Result<bool> {
+        still_read(std::mem::replace(&mut self.written, Ok(())))
     }
 }

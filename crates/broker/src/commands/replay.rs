@@ -133,7 +133,7 @@ fn open(path: &Path) -> anyhow::Result<(u64, Header, mpsc::Receiver<Read>)> {
         if !hand_on(Read::Frame(first)) {
             return;
         }
-        while let Some(frame) = frames.next() {
+        for frame in frames.by_ref() {
             let read = frame.map_or_else(Read::Failed, Read::Frame);
             let last = matches!(read, Read::Failed(_));
             if !hand_on(read) || last {

@@ -24,7 +24,7 @@ pub(crate) fn kind(topic: &str) -> Option<Kind> {
 type Text<'a> = Option<Cow<'a, str>>;
 
 /// Every field of every kind.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 struct Data<'a> {
     #[serde(borrow)]
@@ -72,38 +72,6 @@ struct Data<'a> {
     state: Text<'a>,
     #[serde(borrow)]
     reason: Text<'a>,
-}
-
-// `derive(Default)` would ask for it of what is borrowed.
-impl Default for Data<'_> {
-    fn default() -> Self {
-        Self {
-            ts_event: None,
-            ts_recv: None,
-            venue_seq: None,
-            flags: Vec::new(),
-            price: None,
-            size: None,
-            side: None,
-            trade_id: None,
-            bid_price: None,
-            bid_size: None,
-            ask_price: None,
-            ask_size: None,
-            reset: false,
-            bids: Vec::new(),
-            asks: Vec::new(),
-            start: None,
-            open: None,
-            high: None,
-            low: None,
-            close: None,
-            volume: None,
-            trades: 0,
-            state: None,
-            reason: None,
-        }
-    }
 }
 
 /// Reads the data of an event; `received` stands in for an absent `ts_recv`.

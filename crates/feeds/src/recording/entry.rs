@@ -235,8 +235,6 @@ fn quote(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use proptest::prelude::*;
 
     use super::*;

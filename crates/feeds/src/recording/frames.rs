@@ -217,8 +217,6 @@ pub(super) fn unpack(frame: &[u8]) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use proptest::prelude::*;
 
     use super::super::pack;

@@ -132,8 +132,6 @@ fn members(object: &str) -> Result<Vec<(String, &RawValue)>, serde_json::Error> 
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use super::*;
 
     fn published(topic: &str, data: &str, whole: bool, gap: bool, shift: Option<i64>) -> String {

@@ -182,8 +182,6 @@ fn shift_times(event: &mut Event, by: i64) {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use super::super::{CsvSource, Mapping, Naming};
     use super::*;
 

@@ -147,8 +147,6 @@ impl<R: Read> Source for RecordingSource<R> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use super::super::{ReplayFeed, ReplayOptions};
     use super::*;
     use crate::Feed as _;

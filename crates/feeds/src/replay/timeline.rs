@@ -113,8 +113,6 @@ impl Timeline {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use super::*;
 
     fn speed(text: &str) -> Speed {

@@ -180,8 +180,6 @@ impl<R: BufRead> Iterator for Records<R> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use proptest::prelude::*;
 
     use super::*;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use feeds::adapter::desk::SymbolCounts;
 use feeds::adapter::{Desk, SymbolId};
-use feeds::session::Player;
 use market::BookSide;
 use serde::{Serialize, Serializer};
 
@@ -56,11 +55,10 @@ impl Summary {
         Self { venue, files: 0, frames: 0, malformed: 0, unknown: 0, symbols: BTreeMap::new() }
     }
 
-    /// Adds what a file's player found. `heard` says when a connection of it last said something.
-    pub(super) fn add(&mut self, player: &Player, heard: impl Fn(&str) -> u64) {
+    /// Adds what was found in a file: the desk of each connection, with when that was last heard.
+    pub(super) fn add<'a>(&mut self, desks: impl Iterator<Item = (u64, &'a Desk)>) {
         self.files += 1;
-        let mut desks: Vec<_> =
-            player.adapters().map(|(conn, adapter)| (heard(conn), adapter.desk())).collect();
+        let mut desks: Vec<_> = desks.collect();
         // The last active one has the last word on the books.
         desks.sort_by_key(|(heard, _)| *heard);
         for (_, desk) in desks {

@@ -110,8 +110,6 @@ pub(super) fn side(text: &str) -> Option<BookSide> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
     use proptest::prelude::*;
 
     use super::*;

@@ -1,7 +1,5 @@
 //! CSV files in the forms that are known by name, and others.
 
-#![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
 use proptest::prelude::*;
 
 use super::*;

@@ -1,7 +1,5 @@
 //! Files in Databento's form, written by its own crate.
 
-#![expect(clippy::unwrap_used, reason = "in a test it is the failure")]
-
 use ::dbn::encode::{DbnEncodable, DbnMetadataEncoder, DbnRecordEncoder, EncodeRecord as _};
 use ::dbn::{BidAskPair, Metadata, Publisher, RecordHeader, SType, Schema};
 use proptest::prelude::*;
