@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use feeds::adapter::{Action, Adapter, DeskOptions, Output};
-use feeds::session::{Direction, Player, Records};
+use feeds::session::{Direction, Player, Records, RecordsError};
 use feeds::venue::Venue;
 use feeds::zstandard;
 use wire::Payload;
@@ -149,7 +149,10 @@ fn session(
     let mut heard: HashMap<String, u64> = HashMap::new();
     let window = arguments.window.saturating_mul(1 << 20);
     for (record, number) in Records::new(file, window).zip(1..) {
-        let record = record?;
+        let record = record.map_err(|error| match error {
+            RecordsError::Disorder { .. } => anyhow!("{error}, with --window"),
+            other => other.into(),
+        })?;
         if record.dir == Direction::Recv {
             match heard.get_mut(&record.conn) {
                 Some(last) => *last = number,
