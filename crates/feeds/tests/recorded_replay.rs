@@ -9,10 +9,14 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
+use feeds::adapter::DeskOptions;
+use feeds::adapter::desk::SymbolCounts;
 use feeds::adapter::symbol::Spelling;
 use feeds::replay::{
-    Cell, CsvSource, DbnSource, Mapping, Naming, Shape, Source, TimeColumn, TimeFormat, Timed,
+    Cell, CsvSource, DbnSource, Mapping, Naming, SessionSource, Shape, Source, TimeColumn,
+    TimeFormat, Timed,
 };
+use feeds::venue::Venue;
 use feeds::zstandard::plain;
 use market::{Aggressor, Book, BookSide, Decimal, Event, Flags, Level, QuoteSide};
 
@@ -167,4 +171,24 @@ fn files_of_databento() {
     let (events, found) = read("dbn_test_data.mbp-10.v3.dbn.zst");
     assert_eq!(found, topics(&[("book.v.ESH1", 2)]));
     assert_eq!(books(&events), best("3720.25", "3720.50"));
+}
+
+#[test]
+fn a_session_of_a_venue_gives_what_its_adapter_gives() {
+    let Some(folder) = common::recordings() else { return };
+    let file =
+        folder.join("binance_spot/session_2024-08-08_btcusdt_depth_bookTicker_trade.jsonl.zst");
+    let session = BufReader::new(open(&file));
+    let options = DeskOptions { venue: "v".into(), open: true, ..DeskOptions::default() };
+    let (events, topics) = all(&mut SessionSource::new(session, 64 << 20, Venue::Binance, options));
+    let player = common::play(Venue::Binance, &file);
+    let desks: Vec<_> = player.adapters().map(|(_, adapter)| adapter.desk()).collect();
+    let count = |count: fn(&SymbolCounts) -> u64| -> u64 {
+        desks.iter().flat_map(|desk| desk.symbols()).map(|(_, symbol)| count(&symbol.counts)).sum()
+    };
+    assert_eq!(topics["trade.v.BTC-USDT"] as u64, count(|counts| counts.trades));
+    assert_eq!(topics["quote.v.BTC-USDT"] as u64, count(|counts| counts.quotes));
+    // The snapshot, and all but two events that are older.
+    assert_eq!(topics["book.v.BTC-USDT"], 1 + 1084 - 2);
+    assert_eq!(books(&events), ("61759.56000000".to_owned(), "61759.57000000".to_owned()));
 }
