@@ -116,6 +116,25 @@ fn events_are_lines_that_can_be_published() {
 }
 
 #[test]
+fn files_of_itch_are_told_by_their_endings() {
+    let Some(folder) = recordings() else { return };
+    let found = object("itch", &[folder.join("nasdaq_itch50/ritch_simulated_ALC_BOB.itch")]);
+    // Of hidden orders 1,885 and 1,658, of others 26 and 136: 18 more are of orders that the file
+    // does not have, so nobody knows their price.
+    assert_fields(&found["symbols"]["ALC"], &json!({"trades": 1_911}));
+    assert_fields(&found["symbols"]["BOB"], &json!({"trades": 1_794}));
+    let capture = folder.join("nasdaq_itch50/pcap/Nasdaq_AddOrderNoMpidAttributionMessage.pcap");
+    assert_fields(
+        &object("itch", std::slice::from_ref(&capture)),
+        &json!({"venue": "itch", "files": 1}),
+    );
+    let output = inspect("kraken", &[], &[capture]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("holds packets or messages in binary, which kraken has not"), "{said}");
+}
+
+#[test]
 fn a_bad_file_is_told_with_its_line() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(format!("inspect-{}.jsonl", std::process::id()));

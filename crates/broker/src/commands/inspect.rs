@@ -11,6 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 use feeds::adapter::{Action, Adapter, DeskOptions, Output};
 use feeds::session::{Direction, Player, Records, RecordsError};
 use feeds::venue::Venue;
+use feeds::venue::itch::{ItchOptions, Recording};
 use feeds::zstandard;
 use wire::Payload;
 
@@ -20,7 +21,7 @@ use super::{printable, still_read};
 /// Play recorded sessions through a venue's adapter, and say what was in them.
 ///
 /// A session has one JSON object a line: {"ts_ns","dir","conn","url","raw"}, plain or compressed
-/// with zstd. Each file is a session of its own. The lines are played in the order of their times,
+/// with zstd. Files of ITCH end in .pcap (captured packets) or .itch (messages). Each file is a session of its own. The lines are played in the order of their times,
 /// however the file has them, as far as --window reaches.
 ///
 /// Columns: executions, quotes, messages of the book's stream, snapshots used, messages older than
@@ -132,7 +133,7 @@ fn inspect(
         Printer { wanted: arguments.events, line: Vec::new(), output: events, written: Ok(()) };
     match Form::of(path) {
         Form::Session => session(arguments, file, options, summary, printer),
-        Form::Binary => bail!("recordings in this form are not read yet"),
+        Form::Binary => binary(arguments, file, options, summary, printer),
     }
 }
 
@@ -167,6 +168,35 @@ fn session(
     let last = |conn: &str| heard.get(conn).copied().unwrap_or(0);
     summary.add(player.adapters().map(|(conn, adapter)| (last(conn), adapter.desk())));
     Ok(true)
+}
+
+/// Reads captured packets, or messages one after the other; which, the file itself tells.
+fn binary(
+    arguments: &InspectArguments,
+    mut file: impl BufRead,
+    options: DeskOptions,
+    summary: &mut Summary,
+    mut printer: Printer<'_, impl Write>,
+) -> anyhow::Result<bool> {
+    let Venue::Itch(framing) = arguments.venue else {
+        bail!("holds packets or messages in binary, which {} has not", arguments.venue.name());
+    };
+    let mut recording = Recording::new(ItchOptions::new(framing, options));
+    loop {
+        let chunk = file.fill_buf()?;
+        let length = chunk.len();
+        if length == 0 {
+            recording.finish(|adapter, out| printer.print(adapter, out));
+            break;
+        }
+        recording.push(chunk, |adapter, out| printer.print(adapter, out))?;
+        file.consume(length);
+        if !printer.still_read()? {
+            return Ok(false);
+        }
+    }
+    summary.add(recording.adapters().map(|adapter| (0, adapter.desk())));
+    printer.still_read().map_err(Into::into)
 }
 
 /// Prints what comes of a record.
