@@ -18,7 +18,7 @@ use wire::{Codec, CommandReader};
 
 use crate::clock::{Clock, millis};
 use crate::config::Config;
-use crate::feed::FeedThread;
+use crate::feed::{FeedThread, Gates, VenueFeed};
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, Api, LinePublisher, Rejection};
 use crate::metrics;
@@ -33,6 +33,7 @@ pub struct App {
     broker: Arc<Broker>,
     shards: Vec<Shard>,
     feeds: Vec<FeedThread>,
+    gates: Gates,
     housekeeping: Housekeeping,
     listener: tokio::task::JoinHandle<()>,
     stop: watch::Sender<bool>,
@@ -81,8 +82,9 @@ impl App {
         }
         let housekeeping = Housekeeping::start(Arc::clone(&registry), clock)?;
         let mut feeds = Vec::new();
+        let gates = Gates::default();
         for feed in config.running_feeds() {
-            let thread = FeedThread::start(feed, Arc::clone(&registry), clock);
+            let thread = FeedThread::start(feed, Arc::clone(&registry), gates.clone(), clock);
             feeds.push(thread.with_context(|| format!("feed \"{}\"", feed.venue))?);
         }
 
@@ -104,7 +106,7 @@ impl App {
         };
         let listener = tokio::spawn(accept(listener, Arc::clone(&broker), limits, stopped));
         let drain = config.shutdown.drain;
-        Ok(Self { address, broker, shards, feeds, housekeeping, listener, stop, drain })
+        Ok(Self { address, broker, shards, feeds, gates, housekeeping, listener, stop, drain })
     }
 
     /// Where clients connect to.
@@ -123,6 +125,17 @@ impl App {
     #[must_use]
     pub fn topics(&self) -> usize {
         self.broker.registry.len()
+    }
+
+    /// Runs one more feed until the broker is taken down.
+    ///
+    /// # Errors
+    /// When its settings are refused, or there is no thread to be had.
+    pub fn add_feed(&mut self, feed: &VenueFeed) -> Result<()> {
+        let Broker { registry, clock, .. } = &*self.broker;
+        let thread = FeedThread::venue(feed, Arc::clone(registry), self.gates.clone(), *clock)?;
+        self.feeds.push(thread);
+        Ok(())
     }
 
     /// Takes everything down: no new connections, feeds stopped, what clients have coming written

@@ -8,14 +8,14 @@
 //! - [`http`]: the one listener: handshakes, publishing, topics, metrics, the page.
 //! - [`ws`]: WebSocket bytes from clients, turned into messages, under every rule of RFC 6455.
 //! - [`shard`]: one thread's sockets and its hub.
-//! - `feed`: threads that run the feeds and publish what they give.
-//! - [`commands`]: the clients `tickwire sub`, `pub` and `topics`, and `tickwire sim-exchange`.
+//! - [`feed`]: the simulated exchange, and venues over real sockets; they publish what they give.
+//! - [`commands`]: `tickwire sub`, `pub`, `topics`, `feed` and `sim-exchange`.
 
 pub mod app;
 mod clock;
 pub mod commands;
 pub mod config;
-mod feed;
+pub mod feed;
 mod housekeeping;
 pub mod http;
 mod metrics;

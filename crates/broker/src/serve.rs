@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 use broker::app::App;
-use broker::config::{Config, Effective, Loader, LogFormat, LogLevel, Origin};
+use broker::config::{Config, Effective, FeedAdapter, Loader, LogFormat, LogLevel, Origin};
 use tracing_subscriber::filter::LevelFilter;
 
 /// Serve subscribers and publishers until SIGINT or SIGTERM.
@@ -111,10 +111,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<()> {
 
 fn greet(app: &App, config: &Config) {
     let address = app.address();
-    for feed in config.running_feeds() {
+    for feed in config.running_feeds().iter().filter(|feed| feed.adapter == FeedAdapter::Sim) {
         tracing::info!(
             venue = feed.venue,
-            symbols = feed.symbols,
+            symbols = feed.symbols.count(),
             updates_per_second = feed.updates_per_second,
             seed = feed.seed,
             "simulated exchange running",

@@ -1,7 +1,7 @@
 //! The registry: name to topic, creation and retirement, interest of shards, publishing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use market::Nanos;
@@ -75,6 +75,7 @@ pub struct Registry {
     pub(crate) unpublished: AtomicUsize,
     // Signed: threads account for what they did in any order, so it may dip below zero.
     pub(crate) history_bytes: AtomicI64,
+    interest_changes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -109,6 +110,7 @@ impl Registry {
             mailboxes,
             unpublished: AtomicUsize::new(0),
             history_bytes: AtomicI64::new(0),
+            interest_changes: AtomicU64::new(0),
         }
     }
 
@@ -169,7 +171,31 @@ impl Registry {
         let room = if empty >= self.limits.topics / 2 { 0 } else { self.limits.topics };
         let topic = self.create(&mut index, name, room)?;
         topic.add_interest(shard.bit());
+        self.note_interest();
         Ok(topic)
+    }
+
+    /// Whether any shard has subscribers for `name`, by itself or through a pattern, and whether
+    /// the topic exists or not.
+    #[must_use]
+    pub fn is_wanted(&self, name: &TopicName) -> bool {
+        if let Some(topic) = self.get(name.as_str()) {
+            return topic.has_interest();
+        }
+        let mut interested = 0;
+        self.index.lock().patterns.for_each_match(name, |shards| interested |= shards);
+        interested != 0
+    }
+
+    /// Changes after the answer of [`Registry::is_wanted`] has changed for any name. It may change
+    /// without that too.
+    #[must_use]
+    pub fn interest_changes(&self) -> u64 {
+        self.interest_changes.load(Ordering::SeqCst)
+    }
+
+    fn note_interest(&self) {
+        self.interest_changes.fetch_add(1, Ordering::SeqCst);
     }
 
     fn create(
@@ -217,6 +243,8 @@ impl Registry {
             topic.add_interest(shard.bit());
             covered.push(Arc::clone(topic));
         });
+        drop(index);
+        self.note_interest();
         covered
     }
 
@@ -241,6 +269,8 @@ impl Registry {
                 unwanted.push(Arc::clone(topic));
             }
         });
+        drop(index);
+        self.note_interest();
         unwanted
     }
 
@@ -250,6 +280,7 @@ impl Registry {
         let mut index = self.index.lock();
         topic.remove_interest(shard);
         self.retire_if(&mut index, topic, |log| log.head() == 0);
+        self.note_interest();
     }
 
     /// Tells this run's numbering from that of any other; the same for all topics.

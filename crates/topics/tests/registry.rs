@@ -389,3 +389,33 @@ fn of_the_best_of_all_venues_only_the_latest_counts() {
     assert_eq!(registry.resolve("nbbo.BTC-USD").unwrap().merging(), topics::Merging::Latest);
     assert!(registry.may_merge(&Pattern::parse("nbbo.>").unwrap()));
 }
+
+fn a_name_is_wanted_by_itself_or_through_a_pattern_whether_it_exists_or_not() {
+    let registry = registry(RegistryLimits::default());
+    let (one, two) = (ShardId::new(0), ShardId::new(1));
+    let trade = name("trade.v.A");
+    let mut changes = registry.interest_changes();
+    let mut changed = |registry: &Registry| {
+        let before = std::mem::replace(&mut changes, registry.interest_changes());
+        before != changes
+    };
+    assert!(!registry.is_wanted(&trade));
+    let topic = registry.watch(one, &trade).unwrap();
+    assert!(registry.is_wanted(&trade) && changed(&registry));
+    registry.unwatch(one, &topic);
+    assert!(!registry.is_wanted(&trade) && changed(&registry));
+
+    let pattern = Pattern::parse("trade.v.*").unwrap();
+    assert!(registry.watch_pattern(two, &pattern).is_empty());
+    assert!(registry.get("trade.v.A").is_none(), "nobody published to it");
+    assert!(registry.is_wanted(&trade) && changed(&registry));
+    assert!(!registry.is_wanted(&name("quote.v.A")));
+    publish(&registry, "trade.v.A", json("1"), 1);
+    assert!(registry.is_wanted(&trade), "now that it exists too");
+    for topic in registry.unwatch_pattern(two, &pattern, |_| false) {
+        registry.unwatch(two, &topic);
+    }
+    assert!(!registry.is_wanted(&trade) && changed(&registry));
+    publish(&registry, "trade.v.A", json("2"), 2);
+    assert!(!changed(&registry), "events are nobody's interest");
+}

@@ -10,11 +10,18 @@ pub(crate) fn payload(out: &mut impl Writer, payload: &Payload) {
     match payload {
         Payload::Json(text) => out.opaque(text),
         Payload::Book(diff, checksum) => diff_map(out, diff, Some(*checksum)),
-        Payload::Market(Event::Book(diff)) => diff_map(out, diff, None),
-        Payload::Market(Event::Trade(trade)) => trade_map(out, trade),
-        Payload::Market(Event::Quote(quote)) => quote_map(out, quote),
-        Payload::Market(Event::Bar(bar)) => bar_map(out, bar),
-        Payload::Market(Event::Status(status)) => {
+        Payload::Market(market) => event(out, market),
+    }
+}
+
+/// Writes the `data` of a market event; a book's without its checksum.
+pub(crate) fn event(out: &mut impl Writer, event: &Event) {
+    match event {
+        Event::Book(diff) => diff_map(out, diff, None),
+        Event::Trade(trade) => trade_map(out, trade),
+        Event::Quote(quote) => quote_map(out, quote),
+        Event::Bar(bar) => bar_map(out, bar),
+        Event::Status(status) => {
             begin(out, 2, status.stamps);
             out.key("state");
             out.plain(status.state.as_str());

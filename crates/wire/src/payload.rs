@@ -27,3 +27,9 @@ impl Payload {
         flags.has(Flags::GAP_BEFORE)
     }
 }
+
+/// Appends the `data` of a market event as JSON, as a publisher sends it: without the checksum of
+/// a book, which the broker counts anew.
+pub fn append_json(out: &mut Vec<u8>, event: &Event) {
+    crate::data_out::event(&mut crate::writer::Json(out), event);
+}

@@ -1,9 +1,10 @@
-//! The commands that talk to a running broker, `tickwire sub`, `pub`, `topics`, `record` and
-//! `replay`; `inspect`, which reads files; and `sim-exchange`, which plays a venue.
+//! The commands that talk to a running broker, `tickwire sub`, `pub`, `topics`, `feed`, `record`
+//! and `replay`; `inspect`, which reads files; and `sim-exchange`, which plays a venue.
 //!
 //! Each is a clap `Args` struct and a `run` function; they know the broker only through its
 //! protocol, by way of the `client` crate, and could as well live in a binary of their own.
 
+pub mod feed;
 pub mod inspect;
 mod progress;
 pub mod publish;

@@ -4,11 +4,15 @@ use std::time::Instant;
 
 use anyhow::{anyhow, bail};
 use client::{Codec, Connection, Data, Message, Publish, ReceiveError, Receiver, Sender};
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::{DEFAULT_SOCKET_URL, printable};
 
 /// Publish each line of stdin, one JSON value a line, as an event of TOPIC.
+///
+/// With --stdin in place of TOPIC each line names its own topic, so that any program that prints
+/// JSON lines is a feed: {"topic":"chat.room1","data":{"text":"hello"}}
 ///
 /// Every line is confirmed by the broker; a line that is refused is reported with its number and
 /// the others go on. Ends with a summary, and with exit code 1 if any line failed.
@@ -18,20 +22,23 @@ Examples:
   echo '{\"text\":\"hello\"}' | tickwire pub chat.room1
   tickwire sub 'trade.sim.*' --json | jq -c .data | tickwire pub copy.trades
   tickwire pub trade.mine.BTC-USD < trades.ndjson
+  my-script | tickwire pub --stdin
+  tickwire sub 'chat.>' --json | tickwire pub --stdin --url ws://127.0.0.1:8081/ws
 
+A line of --stdin is an object with \"topic\" and \"data\"; whatever else is in it is left out.
 Market topics (trade. quote. book. bar- status.) want the fields of their kind; any other topic
 takes any JSON value. Empty lines are skipped.")]
 pub struct PublishArguments {
     /// Where the events go: segments separated by dots, without `*` and `>`
-    #[arg(value_name = "TOPIC")]
-    pub topic: String,
+    #[arg(value_name = "TOPIC", required_unless_present = "stdin")]
+    pub topic: Option<String>,
 
     /// Where the broker listens
     #[arg(long, value_name = "URL", default_value = DEFAULT_SOCKET_URL)]
     pub url: String,
 
-    /// Read from stdin, which is what happens without it too
-    #[arg(long)]
+    /// Each line of stdin says its topic: {"topic":…,"data":…}
+    #[arg(long, conflicts_with = "topic")]
     pub stdin: bool,
 }
 
@@ -72,9 +79,17 @@ fn read_lines(input: impl std::io::BufRead, queue: &mpsc::Sender<std::io::Result
     }
 }
 
+/// A line that says its topic.
+#[derive(Deserialize)]
+struct Line {
+    topic: String,
+    data: Data,
+}
+
 /// The state of one run.
 pub(super) struct Publishing {
-    topic: String,
+    /// Without one each line says its own.
+    topic: Option<String>,
     sender: Sender,
     receiver: Receiver,
     /// Number of the last line read, from 1; also the id of its command.
@@ -86,7 +101,7 @@ pub(super) struct Publishing {
 }
 
 impl Publishing {
-    pub(super) fn new(topic: String, sender: Sender, receiver: Receiver) -> Self {
+    pub(super) fn new(topic: Option<String>, sender: Sender, receiver: Receiver) -> Self {
         Self {
             topic,
             sender,
@@ -132,15 +147,15 @@ impl Publishing {
         if text.is_empty() {
             return Ok(());
         }
-        let data = match Data::from_json(text) {
-            Ok(data) => data,
-            Err(error) => {
+        let (topic, data) = match self.read(text) {
+            Ok(read) => read,
+            Err(problem) => {
                 self.failed += 1;
-                report(format!("line {}: not one JSON value: {error}", self.line));
+                report(format!("line {}: {problem}", self.line));
                 return Ok(());
             }
         };
-        let publish = Publish { id: Some(self.line), topic: self.topic.clone(), data };
+        let publish = Publish { id: Some(self.line), topic, data };
         if self.sender.send(&publish.into()).await.is_ok() {
             self.outstanding += 1;
             return Ok(());
@@ -151,6 +166,23 @@ impl Publishing {
         loop {
             let message = self.receiver.receive().await;
             self.settle(message, report)?;
+        }
+    }
+
+    /// What a line says.
+    fn read(&self, text: &str) -> Result<(String, Data), String> {
+        match &self.topic {
+            Some(topic) => match Data::from_json(text) {
+                Ok(data) => Ok((topic.clone(), data)),
+                Err(error) => Err(format!("not one JSON value: {error}")),
+            },
+            None => match serde_json::from_str(text) {
+                Ok(Line { topic, data }) => Ok((topic, data)),
+                Err(error) => Err(format!(
+                    "not an object with \"topic\" and \"data\": {}",
+                    printable(&error.to_string())
+                )),
+            },
         }
     }
 
@@ -190,7 +222,12 @@ impl Publishing {
     }
 
     pub(super) fn summary(&self) -> String {
-        let mut text = format!("{} events published to {}", self.published, self.topic);
+        let Some(topic) = &self.topic else {
+            let failed =
+                if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+            return format!("{} events published{failed}", self.published);
+        };
+        let mut text = format!("{} events published to {topic}", self.published);
         if let Some((first, last)) = self.seqs {
             text = format!("{text} (seq {first} to {last})");
         }

@@ -222,7 +222,11 @@ fn sub_refuses_what_makes_no_sense() {
 }
 
 /// Runs `pub` over `lines` against `scene`; returns its result, reports and summary.
-async fn publish<F, S>(lines: &[&str], scene: S) -> (anyhow::Result<()>, Vec<String>, String)
+async fn publish<F, S>(
+    topic: Option<&str>,
+    lines: &[&str],
+    scene: S,
+) -> (anyhow::Result<()>, Vec<String>, String)
 where
     S: FnOnce(Socket) -> F + Send + 'static,
     F: Future<Output = ()> + Send,
@@ -235,7 +239,7 @@ where
     }
     drop(queue);
     let mut reports = Vec::new();
-    let mut publishing = Publishing::new("chat.a".into(), sender, receiver);
+    let mut publishing = Publishing::new(topic.map(Into::into), sender, receiver);
     let ended = publishing.run(input, |report| reports.push(report)).await;
     (ended, reports, publishing.summary())
 }
@@ -243,7 +247,7 @@ where
 #[tokio::test]
 async fn pub_reports_each_failed_line_and_goes_on() {
     let lines = [r#"{"n":1.10}"#, "", "nonsense", r#""refused""#, "[5]"];
-    let (ended, reports, summary) = publish(&lines, async |mut socket| {
+    let (ended, reports, summary) = publish(Some("chat.a"), &lines, async |mut socket| {
         let mut seq = 40;
         while let Some(Ok(Message::Text(text))) = socket.next().await {
             let asked: Value = serde_json::from_str(&text).unwrap();
@@ -265,7 +269,7 @@ async fn pub_reports_each_failed_line_and_goes_on() {
 
 #[tokio::test]
 async fn pub_says_what_is_unconfirmed_when_the_broker_goes_away() {
-    let (ended, _, summary) = publish(&["1", "2"], async |mut socket| {
+    let (ended, _, summary) = publish(Some("chat.a"), &["1", "2"], async |mut socket| {
         let id = command(&mut socket).await["id"].clone();
         say(
             &mut socket,
@@ -279,4 +283,36 @@ async fn pub_says_what_is_unconfirmed_when_the_broker_goes_away() {
     let error = ended.unwrap_err().to_string();
     assert!(error.ends_with("1001 going away (enough) (at line 2, 1 unconfirmed)"), "{error}");
     assert_eq!(summary, "1 events published to chat.a (seq 1 to 1), 1 failed");
+}
+
+#[tokio::test]
+async fn pub_stdin_takes_the_topic_from_each_line() {
+    let lines = [
+        r#"{"topic":"chat.a","data":{"n":1.10}}"#,
+        r#"{"op":"event","seq":7,"data":2,"topic":"chat.b"}"#,
+        "5",
+        r#"{"topic":"chat.a"}"#,
+        r#"{"topic":"chat.a","data":1} 2"#,
+    ];
+    let (told, mut said) = mpsc::channel(8);
+    let (ended, reports, summary) = publish(None, &lines, async move |mut socket| {
+        while let Some(Ok(Message::Text(text))) = socket.next().await {
+            told.send(text.to_string()).await.unwrap();
+            let asked: Value = serde_json::from_str(&text).unwrap();
+            let answer = json!({"op": "published", "id": asked["id"], "topic": asked["topic"], "epoch": "e", "seq": 1});
+            say(&mut socket, answer).await;
+        }
+    })
+    .await;
+    ended.unwrap();
+    assert_eq!(summary, "2 events published, 3 failed");
+    assert_eq!(reports.len(), 3, "{reports:?}");
+    for (report, line) in reports.iter().zip(3..) {
+        let words = format!("line {line}: not an object with \"topic\" and \"data\"");
+        assert!(report.starts_with(&words), "{report}");
+    }
+    let first = said.recv().await.unwrap();
+    assert!(first.contains(r#""topic":"chat.a","data":{"n":1.10}"#), "digit for digit: {first}");
+    let second: Value = serde_json::from_str(&said.recv().await.unwrap()).unwrap();
+    assert_eq!((&second["topic"], &second["data"]), (&json!("chat.b"), &json!(2)));
 }

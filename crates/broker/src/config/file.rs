@@ -139,7 +139,8 @@ impl Reader<'_> {
         let header = self.place.origin(span.map_or(0, |span| span.start));
         self.loader.origins.set(Origins::feed_path(index, ""), header);
         let mut feed = Feed::default();
-        let mut venue_refused = false;
+        let mut set = Vec::new();
+        let mut refused = false;
         for (key, item) in entries(table) {
             let name = key.get();
             let path = format!("{}.{name}", FEED.name);
@@ -152,17 +153,22 @@ impl Reader<'_> {
             };
             let origin = self.place.of_value(key, item);
             match (setting.read)(&mut feed, &Raw::from_item(item)) {
-                Ok(()) => self.loader.origins.set(Origins::feed_path(index, name), origin),
+                Ok(()) => {
+                    set.push(setting.key);
+                    self.loader.origins.set(Origins::feed_path(index, name), origin);
+                }
                 Err(reason) => {
-                    venue_refused |= name == "venue";
+                    refused |= matches!(name, "venue" | "adapter");
                     let allowed = (setting.allowed)();
                     let message = format!("{path} = {shown}: {reason}; allowed: {allowed}");
                     self.loader.problem(origin, &path, message);
                 }
             }
         }
-        // The default venue in its place could be taken for that of another feed.
-        if !venue_refused {
+        feed.settle(|key| set.contains(&key));
+        // The default in its place could be taken for that of another feed, or not go with the
+        // rest of this one.
+        if !refused {
             self.loader.config.feeds.push(feed);
         }
     }

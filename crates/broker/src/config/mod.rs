@@ -43,7 +43,9 @@ mod tests;
 pub use loader::{Effective, Loader};
 pub use problem::{ConfigError, Origin, Problem};
 pub use reference::{reference_tables, reference_toml};
+pub use rule::Symbols;
+pub(crate) use rule::{parse_streams, parse_venue_segment};
 pub use settings::{
-    Config, Feed, FeedKind, History, Http, Log, LogFormat, LogLevel, Server, Shutdown,
+    Config, Feed, FeedAdapter, History, Http, Log, LogFormat, LogLevel, Server, Shutdown,
     Subscriptions, Topics, WebSocket,
 };

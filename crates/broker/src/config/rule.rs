@@ -8,8 +8,13 @@ use std::time::Duration;
 use super::quantity;
 use super::raw::Raw;
 
+mod feed;
 mod topic;
 
+pub use feed::Symbols;
+pub(crate) use feed::parse_streams;
+pub(super) use feed::{streams, symbols, url};
+pub(crate) use topic::parse_venue_segment;
 pub(super) use topic::{patterns, venue};
 
 /// How values of one type are read, checked, shown and explained.

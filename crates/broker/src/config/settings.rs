@@ -3,10 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use feeds::adapter::Streams;
+use feeds::venue::Venue;
 use topics::Pattern;
 
-use super::rule::{address, choice, count, patterns, size, switch, time, venue};
+use super::rule::{
+    Symbols, address, choice, count, patterns, size, streams, switch, symbols, time, url, venue,
+};
 use super::table::{settings, tables};
+use crate::feed::Scheme;
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -116,21 +121,57 @@ settings! {
 tables! {
     /// One feed that the broker runs itself.
     [[feed]] Feed {
-        /// What makes the events; `sim` is a simulated exchange.
-        kind: FeedKind = FeedKind::Sim, choice(&FeedKind::ALL);
+        /// What speaks: `sim` is a simulated exchange inside the broker, any other name the
+        /// protocol of that venue.
+        adapter: FeedAdapter = FeedAdapter::Sim, choice(&FeedAdapter::ALL);
         /// The second segment of the feed's topics, as in `trade.sim.BTC-USD`; no two feeds share
-        /// one.
+        /// one, and without it a venue's feed takes the name of its adapter.
         venue: String = "sim".to_owned(), venue();
-        /// Symbols that are traded.
-        symbols: usize = 20, count(1..=500);
-        /// Updates per second over all symbols: trades, quotes and books together.
+        /// Symbols: for `sim` how many are traded, for a venue which ones, as it spells them.
+        symbols: Symbols = Symbols::Count(20), symbols();
+        /// What a venue is asked for.
+        streams: Streams = Streams::ALL, streams();
+        /// Price levels of a book on each side; 0 is what the venue gives unasked, and 25 for
+        /// `sim`, which has at most 500.
+        depth: usize = 0, count(0..=10_000);
+        /// The venue's WebSocket; empty for the real one, and without a path it takes that of the
+        /// real one.
+        url: String = String::new(), url(Scheme::Socket);
+        /// The venue's REST interface; empty for the host of `url`, or where that is empty too for
+        /// the real one.
+        rest_url: String = String::new(), url(Scheme::Http);
+        /// Asks a venue only for what somebody subscribes to.
+        on_demand: bool = false, switch();
+        /// Time for which a venue's stream stays open after its last subscriber, with `on_demand`.
+        linger: Duration = 30 * SECOND, time(Duration::ZERO..=HOUR);
+        /// Symbols that a venue's feed may have at most.
+        symbols_max: usize = 10_000, count(1..=1_000_000);
+        /// Updates per second of `sim` over all symbols: trades, quotes and books together.
         updates_per_second: u32 = 1_000, count(1..=1_000_000);
-        /// Price levels of a book on each side.
-        depth: usize = 25, count(1..=500);
-        /// Seed of the prices: the same seed gives the same events.
+        /// Seed of the prices of `sim`: the same seed gives the same events.
         seed: u64 = 1, count(0..=i64::MAX.unsigned_abs());
     }
 }
+
+impl Feed {
+    /// Gives what was not set and has no fixed default its value; `set` says what was set.
+    pub(super) fn settle(&mut self, set: impl Fn(&str) -> bool) {
+        if let FeedAdapter::Venue(venue) = self.adapter
+            && !set("venue")
+        {
+            self.venue = venue.name().to_owned();
+        }
+    }
+
+    /// Levels a side of a simulated book.
+    #[must_use]
+    pub fn simulated_depth(&self) -> usize {
+        if self.depth == 0 { SIMULATED_DEPTH } else { self.depth }
+    }
+}
+
+/// Levels a side of a simulated book, unless set otherwise.
+const SIMULATED_DEPTH: usize = 25;
 
 /// The feeds of a broker whose configuration names none: two venues, so that a client has
 /// something to compare.
@@ -197,14 +238,25 @@ impl LogFormat {
     pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
 }
 
-/// What makes a feed's events.
+/// What a feed's events come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FeedKind {
+pub enum FeedAdapter {
     /// A simulated exchange inside the broker.
     Sim,
+    /// A venue, over its own protocol.
+    Venue(Venue),
 }
 
-impl FeedKind {
-    /// Every kind with its name.
-    pub const ALL: [(&'static str, Self); 1] = [("sim", Self::Sim)];
+impl FeedAdapter {
+    /// Every adapter with its name.
+    pub const ALL: [(&'static str, Self); Venue::ALL.len() + 1] = {
+        let mut all = [("sim", Self::Sim); Venue::ALL.len() + 1];
+        let mut index = 0;
+        while index < Venue::ALL.len() {
+            let (venue, name) = Venue::ALL[index];
+            all[index + 1] = (name, Self::Venue(venue));
+            index += 1;
+        }
+        all
+    };
 }

@@ -8,6 +8,7 @@ mod harness;
 
 mod bad_input;
 mod connections;
+mod feeds;
 mod http;
 mod limits;
 mod load;

@@ -22,10 +22,7 @@ impl Rule for Venue {
 
     fn read(&self, raw: &Raw) -> Result<String, String> {
         let text = raw.text().ok_or_else(|| raw.mismatch("a string"))?;
-        segment(text)?;
-        if text.len() > VENUE_BYTES_MAX {
-            return Err("too long".to_owned());
-        }
+        parse_venue_segment(text)?;
         Ok(text.to_owned())
     }
 
@@ -90,9 +87,16 @@ fn generic_pattern(text: &str) -> Result<Pattern, String> {
     Ok(pattern)
 }
 
-fn segment(text: &str) -> Result<(), String> {
+/// Checks the segment of topics that stands for a venue.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn parse_venue_segment(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("empty".to_owned());
+    }
+    if text.len() > VENUE_BYTES_MAX {
+        return Err("too long".to_owned());
     }
     match text.chars().find(|&c| !matches!(c, 'a'..='z' | '0'..='9' | '-')) {
         Some(character) => Err(format!("{character:?} may not be in a venue")),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Feed, FeedKind, LogFormat, LogLevel};
+use crate::config::{Feed, FeedAdapter, LogFormat, LogLevel, Symbols};
 
 #[test]
 fn the_defaults_are_those_that_are_promised() {
@@ -23,8 +23,11 @@ fn the_defaults_are_those_that_are_promised() {
     assert_eq!(config.http.header_bytes, 16 << 10);
     assert_eq!(config.http.header_timeout, Duration::from_secs(5));
     assert_eq!(config.shutdown.drain, Duration::from_secs(5));
-    let venues: Vec<_> =
-        config.feeds.iter().map(|feed| (feed.venue.as_str(), feed.symbols, feed.seed)).collect();
+    let venues: Vec<_> = config
+        .feeds
+        .iter()
+        .map(|feed| (feed.venue.as_str(), feed.symbols.count(), feed.seed))
+        .collect();
     assert_eq!(venues, [("sim", 20, 1), ("simx", 20, 2)]);
 }
 
@@ -77,12 +80,13 @@ fn the_effective_configuration_is_a_configuration() {
 #[test]
 fn tables_may_be_written_in_every_way_that_toml_has() {
     let expected = Feed {
-        kind: FeedKind::Sim,
+        adapter: FeedAdapter::Sim,
         venue: "alpha".to_owned(),
-        symbols: 3,
+        symbols: Symbols::Count(3),
         updates_per_second: 7,
         depth: 10,
         seed: 5,
+        ..Feed::default()
     };
     let fields = "venue = \"alpha\", symbols = 3, updates_per_second = 7, depth = 10, seed = 5";
     let long = format!("\u{feff}server.shards = 3\r\n[[feed]]\r\n{}", fields.replace(", ", "\r\n"));

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use broker::app::App;
 use broker::config::Config;
+use broker::feed::VenueFeed;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -30,6 +31,16 @@ impl Broker {
         config.server.feeds = false;
         change(&mut config);
         Self { app: App::start(&config).await.unwrap() }
+    }
+
+    /// Runs one more feed.
+    pub(crate) fn feed(&mut self, feed: &VenueFeed) {
+        self.try_feed(feed).unwrap();
+    }
+
+    /// Runs one more feed, if its settings are good.
+    pub(crate) fn try_feed(&mut self, feed: &VenueFeed) -> anyhow::Result<()> {
+        self.app.add_feed(feed)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

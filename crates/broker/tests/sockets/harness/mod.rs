@@ -6,6 +6,7 @@ mod client;
 mod follower;
 mod process;
 mod raw;
+mod venue;
 
 pub(crate) use book::ClientBook;
 pub(crate) use broker::{Answer, Broker, ask};
@@ -13,6 +14,7 @@ pub(crate) use client::Client;
 pub(crate) use follower::Follower;
 pub(crate) use process::{Tickwire, run, run_with_input};
 pub(crate) use raw::{BINARY, CLOSE, PING, PONG, Raw, TEXT, frame, frame_head};
+pub(crate) use venue::{RULES, ScriptedVenue};
 
 use std::time::Duration;
 

@@ -1,0 +1,163 @@
+//! Feeds: the simulated exchange, and venues over real sockets.
+//!
+//! Each feed of the broker has a thread. A venue's thread is a small runtime of its own, so that
+//! reading a snapshot of megabytes delays no HTTP request. In it runs a `session` for each
+//! connection: it gives an adapter (`feeds::adapter`) its messages, REST answers and timers,
+//! carries out what the adapter wants within the venue's limits, and hands its events to a
+//! `sink`: the registry of this process, or with `tickwire feed` a broker elsewhere.
+//!
+//! - [`VenueFeed`]: what a venue's feed is set up with.
+//! - `line`, `socket`, `dial`, `rest`: one open connection, down to its bytes.
+//! - `pace`: limits and backoff; `demand`: upstream follows subscribers; `health`: one state for
+//!   several connections.
+//! - `remote`: the sink that is a broker elsewhere.
+
+mod address;
+mod demand;
+mod dial;
+mod health;
+mod line;
+mod options;
+mod pace;
+mod queue;
+mod remote;
+mod rest;
+mod session;
+mod simulated;
+mod sink;
+mod socket;
+mod venue;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+use feeds::adapter::DeskOptions;
+use feeds::{SimExchange, SimOptions};
+use tokio::sync::watch;
+use topics::Registry;
+
+pub use address::{Endpoint, Scheme};
+pub(crate) use options::Plan;
+pub use options::{AdapterMaker, VenueFeed};
+pub(crate) use remote::Link;
+pub(crate) use venue::{Gates, run};
+
+use crate::clock::Clock;
+use crate::config::{self, FeedAdapter};
+use simulated::Publisher;
+use sink::RegistrySink;
+
+/// A running feed.
+#[derive(Debug)]
+pub(crate) struct FeedThread {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+/// The thread hears that this is gone.
+#[derive(Debug)]
+enum Stop {
+    Simulated(
+        #[expect(dead_code, reason = "it is there to be dropped")] mpsc::SyncSender<Infallible>,
+    ),
+    Venue(#[expect(dead_code, reason = "it is there to be dropped")] watch::Sender<()>),
+}
+
+impl FeedThread {
+    /// Starts the feed that `settings` describe.
+    ///
+    /// # Errors
+    /// When the settings are refused, or there is no thread to be had.
+    pub(crate) fn start(
+        settings: &config::Feed,
+        registry: Arc<Registry>,
+        gates: Gates,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        match settings.adapter {
+            FeedAdapter::Sim => Self::simulated(settings, registry, clock),
+            FeedAdapter::Venue(venue) => {
+                let feed = VenueFeed {
+                    url: Some(settings.url.clone()).filter(|url| !url.is_empty()),
+                    rest_url: Some(settings.rest_url.clone()).filter(|url| !url.is_empty()),
+                    linger: settings.linger,
+                    ..VenueFeed::new(venue, desk_options(settings))
+                };
+                Self::venue(&feed, registry, gates, clock)
+            }
+        }
+    }
+
+    fn simulated(
+        settings: &config::Feed,
+        registry: Arc<Registry>,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let options = SimOptions {
+            venue: settings.venue.clone(),
+            symbols: settings.symbols.count(),
+            updates_per_second: settings.updates_per_second,
+            depth: settings.simulated_depth(),
+            seed: settings.seed,
+        };
+        let exchange = SimExchange::new(options, clock.wall())?;
+        let (stop, stopped) = mpsc::sync_channel(0);
+        let venue = settings.venue.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("feed-{venue}"))
+            .spawn(move || Publisher::new(exchange, registry, clock).run(&venue, &stopped))?;
+        Ok(Self { stop: Stop::Simulated(stop), thread })
+    }
+
+    /// Starts a feed that speaks a venue's protocol.
+    ///
+    /// # Errors
+    /// When its settings are refused, or there is no thread to be had.
+    pub(crate) fn venue(
+        feed: &VenueFeed,
+        registry: Arc<Registry>,
+        gates: Gates,
+        clock: Clock,
+    ) -> anyhow::Result<Self> {
+        let plan = Plan::new(feed)?;
+        tracing::info!(
+            venue = feed.desk.venue,
+            host = plan.authority(),
+            symbols = feed.desk.symbols.len(),
+            connections = plan.connections(),
+            on_demand = feed.desk.on_demand,
+            "venue feed running",
+        );
+        let (stop, stopped) = watch::channel(());
+        let sink = RegistrySink::new(registry, clock);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new()
+            .name(format!("feed-{}", feed.desk.venue))
+            .spawn(move || runtime.block_on(run(plan, sink, gates, clock, stopped)))
+            .context("no thread for a feed")?;
+        Ok(Self { stop: Stop::Venue(stop), thread })
+    }
+
+    /// Stops the feed, and waits until it has said so on its status topic.
+    pub(crate) fn stop(self) {
+        drop(self.stop);
+        if self.thread.join().is_err() {
+            tracing::error!("a feed ended with a panic");
+        }
+    }
+}
+
+fn desk_options(settings: &config::Feed) -> DeskOptions {
+    DeskOptions {
+        venue: settings.venue.clone(),
+        symbols: settings.symbols.listed().to_vec(),
+        streams: settings.streams,
+        on_demand: settings.on_demand,
+        symbols_max: settings.symbols_max,
+        depth: (settings.depth > 0).then_some(settings.depth),
+        ..DeskOptions::default()
+    }
+}

@@ -1,0 +1,357 @@
+//! One connection to a venue: it gives an adapter its messages, answers and timers, carries out
+//! what the adapter wants, publishes what it says, and connects again when the connection ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanout::Millis;
+use feeds::adapter::{Adapter, Input, Output, Rules};
+use market::{BookDiff, BookSide, Event, Flags, Nanos, Stamps, Status, VenueState};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::address::Endpoint;
+use super::demand::Demand;
+use super::dial::Dialler;
+use super::health::Health;
+use super::line::{End, Line};
+use super::pace::{Backoff, Chance, Window};
+use super::rest::Rest;
+use super::sink::Sink;
+use super::socket::{self, Socket};
+use crate::clock::{Clock, millis};
+
+/// How often is looked at what is subscribed, where upstream follows demand.
+pub(super) const LOOK: Duration = Duration::from_millis(250);
+/// A connection that lived so long was a good one: the next failure counts as the first.
+const PROVEN: Millis = 10_000;
+/// The venue's status is a desk's first channel.
+const STATUS: usize = 0;
+/// Different lines for the log that an adapter may have; more are only counted.
+const REPORTS_MAX: usize = 100;
+
+/// What the connections of one feed share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) venue: String,
+    pub(super) rules: &'static Rules,
+    pub(super) websocket: Endpoint,
+    pub(super) dialler: Dialler,
+    pub(super) rest: Option<Arc<Rest>>,
+    /// Of all feeds of one host.
+    pub(super) connects: Arc<Mutex<Window>>,
+    pub(super) health: Mutex<Health>,
+    pub(super) clock: Clock,
+}
+
+/// One connection of a feed, over all its lives.
+#[derive(Debug)]
+pub(super) struct Session<S> {
+    pub(super) index: usize,
+    pub(super) shared: Arc<Shared>,
+    pub(super) adapter: Box<dyn Adapter>,
+    pub(super) demand: Option<Demand>,
+    pub(super) sink: S,
+    pub(super) stopped: watch::Receiver<()>,
+    pub(super) renewal: watch::Receiver<u64>,
+    pub(super) chance: Chance,
+    pub(super) wake_at: Option<Nanos>,
+    out: Output,
+    backoff: Backoff,
+    /// When was last looked at what is subscribed.
+    looked: Option<Millis>,
+    interest_seen: Option<u64>,
+    /// It is not connected because nobody wants it to be.
+    idle: bool,
+    reports: Vec<String>,
+    reports_left_out: u64,
+    refused_said: bool,
+}
+
+impl<S: Sink> Session<S> {
+    pub(super) fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        adapter: Box<dyn Adapter>,
+        demand: Option<Demand>,
+        sink: S,
+        chance: Chance,
+        stopped: watch::Receiver<()>,
+    ) -> Self {
+        let renewal = sink.renewal();
+        Self {
+            index,
+            shared,
+            adapter,
+            demand,
+            sink,
+            stopped,
+            renewal,
+            chance,
+            wake_at: None,
+            out: Output::default(),
+            backoff: Backoff::new(),
+            looked: None,
+            interest_seen: None,
+            idle: false,
+            reports: Vec::new(),
+            reports_left_out: 0,
+            refused_said: false,
+        }
+    }
+
+    /// Runs until it is stopped.
+    pub(super) async fn run(mut self) {
+        let waiting = if self.demand.is_some() { None } else { Some("connecting") };
+        self.say(waiting.map(|reason| (VenueState::Down, reason)));
+        while let Some(stream) = self.next_connection().await {
+            let Ok((stream, ahead)) = stream else { continue };
+            let mut socket = Socket::new(stream, ahead, self.shared.rules.message_bytes);
+            let mut line =
+                Line::new(self.shared.rules, self.shared.clock.millis(), &mut self.chance);
+            let end = self.serve(&mut socket, &mut line).await;
+            if line.was_good(self.shared.clock.millis(), PROVEN) {
+                self.backoff.forget();
+            }
+            self.ended(&end);
+            // Requests of this life are of no use to the next.
+            drop(line);
+            socket.close(socket::NORMAL).await;
+            match end {
+                End::Stopped => return,
+                End::Lost(_) | End::Asked(_) => {
+                    let pause = self.backoff.next(&mut self.chance);
+                    if self.pause(pause).await.is_break() {
+                        break;
+                    }
+                }
+                End::Idle | End::Renewed => {}
+            }
+        }
+        self.ended(&End::Stopped);
+    }
+
+    /// Waits until a connection is wanted and allowed, and opens it; `None` when it is stopped.
+    async fn next_connection(&mut self) -> Option<Result<Opened, ()>> {
+        while !self.is_wanted() {
+            if self.pause(LOOK).await.is_break() {
+                return None;
+            }
+        }
+        self.idle = false;
+        loop {
+            let wait = {
+                let mut connects = self.shared.connects.lock();
+                let now = self.shared.clock.millis();
+                let wait = connects.wait(now);
+                if wait == 0 {
+                    connects.note(now);
+                }
+                wait
+            };
+            if wait == 0 {
+                break;
+            }
+            let jitter = self.chance.between(0, wait / 10);
+            if self.pause(Duration::from_millis(wait + jitter)).await.is_break() {
+                return None;
+            }
+        }
+        let opened = tokio::select! {
+            opened = self.shared.dialler.websocket(&self.shared.websocket) => opened,
+            _ = self.stopped.changed() => return None,
+        };
+        match opened {
+            Ok(opened) => Some(Ok(opened)),
+            Err(problem) => {
+                let pause = self.backoff.next(&mut self.chance);
+                let failures = self.backoff.failures();
+                if failures.is_power_of_two() {
+                    let venue = &self.shared.venue;
+                    tracing::warn!(venue, connection = self.index + 1, failures, problem);
+                }
+                self.say(Some((VenueState::Down, &problem)));
+                if self.pause(pause).await.is_break() { None } else { Some(Err(())) }
+            }
+        }
+    }
+
+    /// Waits, or breaks off when it is stopped.
+    async fn pause(&mut self, time: Duration) -> std::ops::ControlFlow<()> {
+        tokio::select! {
+            () = tokio::time::sleep(time) => std::ops::ControlFlow::Continue(()),
+            _ = self.stopped.changed() => std::ops::ControlFlow::Break(()),
+        }
+    }
+
+    /// Tells the adapter and everybody that the connection is over.
+    fn ended(&mut self, end: &End) {
+        let reason = end.reason();
+        let connected = !matches!(end, End::Stopped | End::Idle | End::Renewed);
+        if connected {
+            let venue = &self.shared.venue;
+            tracing::warn!(venue, connection = self.index + 1, reason, "connection lost");
+        } else {
+            let venue = &self.shared.venue;
+            tracing::debug!(venue, connection = self.index + 1, reason, "connection ended");
+        }
+        self.idle = matches!(end, End::Idle);
+        self.give(Input::Disconnected { reason }, None);
+        self.sink.flush();
+        if matches!(end, End::Idle) {
+            self.say(None);
+        } else {
+            self.say(Some((VenueState::Down, reason)));
+        }
+    }
+
+    /// Publishes the venue's state, if this connection's changes it.
+    fn say(&mut self, state: Option<(VenueState, &str)>) {
+        let Some((state, reason)) = self.shared.health.lock().set(self.index, state) else {
+            return;
+        };
+        let stamps = Stamps { received: self.shared.clock.wall(), ..Stamps::default() };
+        let status = Event::Status(Status { state, reason: reason.into(), stamps });
+        self.sink.publish(STATUS, &self.adapter.desk().channels()[STATUS].topic, status);
+        self.sink.flush();
+    }
+
+    /// Gives one input to the adapter and publishes what it says of it; what it wants done goes to
+    /// `line`, if there is one.
+    pub(super) fn give(&mut self, input: Input<'_>, mut line: Option<&mut Line>) {
+        let now = self.shared.clock.wall();
+        self.adapter.handle(input, now, &mut self.out);
+        self.publish();
+        if let Some(wake_at) = self.out.wake_at.take() {
+            self.wake_at = Some(self.wake_at.map_or(wake_at, |earlier| earlier.min(wake_at)));
+        }
+        for action in std::mem::take(&mut self.out.actions) {
+            match action {
+                feeds::adapter::Action::Report(text) => self.report(text),
+                action => {
+                    if let Some(line) = &mut line {
+                        line.take(action, self.shared.rest.as_ref());
+                    }
+                }
+            }
+        }
+    }
+
+    fn publish(&mut self) {
+        let desk = self.adapter.desk();
+        for update in self.out.updates.drain(..) {
+            let topic = &desk.channels()[update.channel].topic;
+            match update.event {
+                Event::Status(status) if update.channel == STATUS => {
+                    let state = (!self.idle).then_some((status.state, &*status.reason));
+                    let said = self.shared.health.lock().set(self.index, state);
+                    if let Some((state, reason)) = said {
+                        let status = Status { state, reason: reason.into(), ..status };
+                        self.sink.publish(STATUS, topic, Event::Status(status));
+                    }
+                }
+                event => self.sink.publish(update.channel, topic, event),
+            }
+        }
+    }
+
+    /// A line for the log, once.
+    fn report(&mut self, text: String) {
+        if self.reports.contains(&text) {
+            return;
+        }
+        if self.reports.len() < REPORTS_MAX {
+            tracing::warn!(venue = self.shared.venue, "{text}");
+            self.reports.push(text);
+            return;
+        }
+        self.reports_left_out += 1;
+        if self.reports_left_out.is_power_of_two() {
+            let left_out = self.reports_left_out;
+            tracing::warn!(venue = self.shared.venue, left_out, "more reports than are shown");
+        }
+    }
+
+    /// What only has to be looked at now and then.
+    pub(super) fn look_after(&mut self) {
+        let refused = self.adapter.desk().counts.symbols_refused;
+        if refused > 0 && !self.refused_said {
+            self.refused_said = true;
+            let venue = &self.shared.venue;
+            tracing::warn!(
+                venue,
+                refused,
+                "messages of symbols that were not asked for, or too many"
+            );
+        }
+    }
+
+    /// Opens and closes streams as they are subscribed, where upstream follows that.
+    pub(super) fn follow_demand(&mut self, mut line: Option<&mut Line>) {
+        let Some(demand) = &mut self.demand else { return };
+        let now = self.shared.clock.millis();
+        if self.looked.is_some_and(|looked| now.saturating_sub(looked) < millis(LOOK)) {
+            return;
+        }
+        self.looked = Some(now);
+        let interest = self.sink.interest();
+        if self.interest_seen == Some(interest) && !demand.lingers() {
+            return;
+        }
+        self.interest_seen = Some(interest);
+        let sink = &self.sink;
+        let changes = demand.look(now, |topic| sink.is_wanted(topic));
+        for change in changes {
+            let super::demand::Change { symbol, stream, wanted } = change;
+            self.give(Input::Demand { symbol, stream, wanted }, line.as_deref_mut());
+        }
+        self.sink.flush();
+    }
+
+    /// Whether there is reason to be connected.
+    pub(super) fn is_wanted(&mut self) -> bool {
+        self.follow_demand(None);
+        self.demand.as_ref().is_none_or(Demand::any)
+    }
+
+    /// Publishes every book whole: what the other side holds of them is not to be built on.
+    pub(super) fn renew(&mut self) {
+        self.sink.renew();
+        let desk = self.adapter.desk();
+        let received = self.shared.clock.wall();
+        for (id, symbol) in desk.symbols() {
+            let topic = format!("book.{}.{}", desk.options().venue, symbol.canonical);
+            let channel = desk.channels().iter().position(|channel| channel.topic == topic);
+            let flags = match symbol.state() {
+                feeds::adapter::desk::BookState::Resyncing => continue,
+                feeds::adapter::desk::BookState::Verified => Flags::GAP_BEFORE,
+                feeds::adapter::desk::BookState::Unverifiable => {
+                    Flags::GAP_BEFORE.with(Flags::UNVERIFIED)
+                }
+            };
+            let Some(channel) = channel else { continue };
+            let levels = |side| desk.symbol(id).book().levels(side).copied().collect();
+            let (bids, asks) = (levels(BookSide::Bid), levels(BookSide::Ask));
+            let stamps = Stamps { received, flags, ..Stamps::default() };
+            let diff = BookDiff { reset: true, bids, asks, stamps };
+            self.sink.publish(channel, &topic, Event::Book(diff));
+        }
+        self.sink.flush();
+    }
+
+    /// How long until there is something to do unasked.
+    pub(super) fn idle_for(&self, line: &Line) -> Duration {
+        // Wall clocks jump: a wake-up is looked for at least so often.
+        let mut wait = 1_000;
+        if let Some(at) = self.wake_at {
+            let left = Duration::from_nanos(at.saturating_sub(self.shared.clock.wall()));
+            wait = wait.min(millis(left) + 1);
+        }
+        if self.demand.is_some() {
+            wait = wait.min(millis(LOOK));
+        }
+        Duration::from_millis(wait.min(line.idle_for(self.shared.clock.millis())))
+    }
+}
+
+type Opened = (super::dial::BoxedStream, bytes::Bytes);

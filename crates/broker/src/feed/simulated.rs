@@ -1,0 +1,52 @@
+//! The simulated exchange's thread: it drives a feed by the clock and publishes what it gives,
+//! waiting for nobody.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
+
+use feeds::{Feed, Update};
+use topics::Registry;
+
+use super::sink::{RegistrySink, Sink as _};
+use crate::clock::Clock;
+
+/// Drives one feed.
+pub(super) struct Publisher<F> {
+    feed: F,
+    sink: RegistrySink,
+    clock: Clock,
+    updates: Vec<Update>,
+}
+
+impl<F: Feed> Publisher<F> {
+    pub(super) fn new(feed: F, registry: Arc<Registry>, clock: Clock) -> Self {
+        Self { feed, sink: RegistrySink::new(registry, clock), clock, updates: Vec::new() }
+    }
+
+    pub(super) fn run(mut self, venue: &str, stopped: &mpsc::Receiver<Infallible>) {
+        loop {
+            let now = self.clock.wall();
+            self.feed.advance(now, &mut self.updates);
+            self.publish();
+            let Some(due) = self.feed.next_due() else { break };
+            let wait = Duration::from_nanos(due.saturating_sub(self.clock.wall()));
+            match stopped.recv_timeout(wait) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Ok(never) => match never {},
+            }
+        }
+        self.feed.stop(self.clock.wall(), "the broker shuts down", &mut self.updates);
+        self.publish();
+        tracing::debug!(venue, "feed stopped");
+    }
+
+    fn publish(&mut self) {
+        for Update { channel, event } in self.updates.drain(..) {
+            self.sink.publish(channel, &self.feed.channels()[channel].topic, event);
+        }
+        self.sink.flush();
+    }
+}

@@ -1,0 +1,107 @@
+//! Where a feed's events go: the registry of this process, or a broker elsewhere.
+
+use std::sync::Arc;
+
+use market::Event;
+use tokio::sync::watch;
+use topics::{Batch, Registry, Topic, TopicName};
+use wire::Payload;
+
+use crate::clock::Clock;
+
+/// Takes events. Nothing here waits: what a sink cannot pass on at once it keeps or counts.
+pub(crate) trait Sink: Send + Sized + 'static {
+    /// Another way into the same place, for another connection: channels are its own.
+    fn another(&self) -> Self;
+
+    /// Takes one event. `topic` is always the same for a `channel`.
+    fn publish(&mut self, channel: usize, topic: &str, event: Event);
+
+    /// A burst is over.
+    fn flush(&mut self);
+
+    /// Changes when what the other side holds of the books is not to be built on any more:
+    /// [`Sink::renew`], and then publish them whole.
+    fn renewal(&self) -> watch::Receiver<u64>;
+
+    /// From now on books are published from a snapshot on.
+    fn renew(&mut self);
+
+    /// Whether anybody subscribes to a topic, existing or not. Where that cannot be known,
+    /// everybody does.
+    fn is_wanted(&self, topic: &TopicName) -> bool;
+
+    /// Changes when the answer of [`Sink::is_wanted`] may have changed for any topic.
+    fn interest(&self) -> u64;
+}
+
+/// Into the registry of this process.
+#[derive(Debug)]
+pub(super) struct RegistrySink {
+    batch: Batch,
+    clock: Clock,
+    /// The topic of each channel, once it was published to.
+    topics: Vec<Option<Arc<Topic>>>,
+    refused: u64,
+    renewal: watch::Sender<u64>,
+}
+
+impl RegistrySink {
+    pub(super) fn new(registry: Arc<Registry>, clock: Clock) -> Self {
+        let renewal = watch::Sender::new(0);
+        Self { batch: Batch::new(registry), clock, topics: Vec::new(), refused: 0, renewal }
+    }
+
+    fn try_publish(
+        &mut self,
+        channel: usize,
+        topic: &str,
+        event: Event,
+    ) -> Result<(), wire::Rejection> {
+        if self.topics.len() <= channel {
+            self.topics.resize(channel + 1, None);
+        }
+        let topic = match &mut self.topics[channel] {
+            Some(topic) => topic,
+            empty => empty.insert(self.batch.registry().resolve(topic)?),
+        };
+        self.batch.publish(topic, Payload::Market(event), self.clock.wall())?;
+        Ok(())
+    }
+}
+
+impl Sink for RegistrySink {
+    fn another(&self) -> Self {
+        Self::new(Arc::clone(self.batch.registry()), self.clock)
+    }
+
+    fn publish(&mut self, channel: usize, topic: &str, event: Event) {
+        if let Err(rejection) = self.try_publish(channel, topic, event) {
+            self.refused += 1;
+            // Once in full, then at each power of two, so that a full registry does not fill the
+            // log as well.
+            if self.refused.is_power_of_two() {
+                tracing::error!(topic, refused = self.refused, %rejection, "not published");
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        self.batch.rouse();
+    }
+
+    /// Never: the registry loses no book.
+    fn renewal(&self) -> watch::Receiver<u64> {
+        self.renewal.subscribe()
+    }
+
+    fn renew(&mut self) {}
+
+    fn is_wanted(&self, topic: &TopicName) -> bool {
+        self.batch.registry().is_wanted(topic)
+    }
+
+    fn interest(&self) -> u64 {
+        self.batch.registry().interest_changes()
+    }
+}
