@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::loader::{Loader, Origins};
-use super::problem::Origin;
+use super::problem::{Origin, excerpt};
 use super::quantity::show_time;
 use super::rule::Symbols;
 use super::settings::FeedAdapter;
@@ -103,10 +103,11 @@ fn symbols_of_adapters(loader: &mut Loader) {
             problems.push((origin, format!("feed.{key}"), message));
         };
         match (feed.adapter, &feed.symbols) {
-            (FeedAdapter::Sim, Symbols::Listed(_)) => {
+            (FeedAdapter::Sim, Symbols::Listed(list)) => {
                 let why = "a list, and a simulated exchange makes up its own; allowed for sim: \
                            how many";
-                say("symbols", format!("feed.symbols: {why}"));
+                let shown = excerpt(&format!("{list:?}"));
+                say("symbols", format!("feed.symbols = {shown}: {why}"));
             }
             (FeedAdapter::Venue(venue), Symbols::Count(count)) => {
                 let name = venue.name();
