@@ -390,6 +390,7 @@ fn of_the_best_of_all_venues_only_the_latest_counts() {
     assert!(registry.may_merge(&Pattern::parse("nbbo.>").unwrap()));
 }
 
+#[test]
 fn a_name_is_wanted_by_itself_or_through_a_pattern_whether_it_exists_or_not() {
     let registry = registry(RegistryLimits::default());
     let (one, two) = (ShardId::new(0), ShardId::new(1));

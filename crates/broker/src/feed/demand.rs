@@ -3,6 +3,8 @@
 
 use fanout::Millis;
 use feeds::adapter::{Desk, Stream, SymbolId};
+use feeds::derive::DeriveOptions;
+use market::Kind;
 use topics::TopicName;
 
 /// A stream whose opening or closing is due.
@@ -32,13 +34,13 @@ pub(super) struct Demand {
 
 impl Demand {
     /// The streams of the symbols that `desk` has, none of them open.
-    pub(super) fn new(desk: &Desk, linger: Millis) -> Self {
+    pub(super) fn new(desk: &Desk, derive: &DeriveOptions, linger: Millis) -> Self {
         let options = desk.options();
         let mut watched = Vec::new();
         for (symbol, known) in desk.symbols() {
             for stream in [Stream::Trades, Stream::Quotes, Stream::Book] {
                 if options.streams.has(stream) {
-                    let topics = topics_of(stream, &options.venue, &known.canonical);
+                    let topics = topics_of(stream, derive, &options.venue, &known.canonical);
                     let entry =
                         Watched { symbol, stream, topics, open: false, unwanted_since: None };
                     watched.push(entry);
@@ -94,15 +96,24 @@ impl Demand {
 }
 
 /// The topics that are made of a stream, those that are derived from it included.
-fn topics_of(stream: Stream, venue: &str, canonical: &str) -> Vec<TopicName> {
+fn topics_of(
+    stream: Stream,
+    derive: &DeriveOptions,
+    venue: &str,
+    canonical: &str,
+) -> Vec<TopicName> {
     let own = |kind: &str| format!("{kind}.{venue}.{canonical}");
-    let names = match stream {
-        Stream::Trades => vec![own("trade"), own("bar-1s"), own("bar-1m")],
-        Stream::Quotes => vec![own("quote"), format!("nbbo.{canonical}")],
-        Stream::Book => vec![own("book")],
-    };
+    let all = [
+        (Kind::Trade, own("trade")),
+        (Kind::Bar, own("bar-1s")),
+        (Kind::Bar, own("bar-1m")),
+        (Kind::Quote, own("quote")),
+        (Kind::Quote, format!("nbbo.{canonical}")),
+        (Kind::Book, own("book")),
+    ];
+    let made = all.iter().filter(|(kind, _)| derive.stream(*kind) == Some(stream));
     // What is no topic cannot be subscribed either; the feed's start has said so.
-    names.iter().filter_map(|name| TopicName::parse(name).ok()).collect()
+    made.filter_map(|(_, name)| TopicName::parse(name).ok()).collect()
 }
 
 #[cfg(test)]
@@ -124,7 +135,7 @@ mod tests {
             },
             Spelling::Separated('-'),
         );
-        let mut demand = Demand::new(&desk, 1_000);
+        let mut demand = Demand::new(&desk, &DeriveOptions::default(), 1_000);
         let is = |name: &'static str| move |topic: &TopicName| topic.as_str() == name;
         let change = |stream, wanted| Change { symbol: SymbolId(0), stream, wanted };
         assert_eq!(demand.look(0, |_| false), []);

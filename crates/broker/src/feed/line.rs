@@ -258,6 +258,7 @@ impl<S: Sink> Session<S> {
             self.wake_at = None;
             self.give(Input::Timer, Some(&mut *line));
         }
+        self.tick();
         if socket.take_touched() {
             line.touched = now;
         }

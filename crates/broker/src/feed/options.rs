@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use feeds::adapter::{Adapter, DeskOptions, Rules};
+use feeds::derive::DeriveOptions;
 use feeds::venue::Venue;
 use topics::TopicName;
 
@@ -24,6 +25,8 @@ pub struct VenueFeed {
     pub adapter: AdapterMaker,
     /// Symbols, streams, and the venue's segment in topics.
     pub desk: DeskOptions,
+    /// What is made of its events besides.
+    pub derive: DeriveOptions,
     /// The venue's WebSocket, where it is not the adapter's own. Without a path it takes the
     /// adapter's.
     pub url: Option<String>,
@@ -40,14 +43,21 @@ impl VenueFeed {
     /// A feed of `venue` where it really is.
     #[must_use]
     pub fn new(venue: Venue, desk: DeskOptions) -> Self {
-        Self::with(Arc::new(move |desk| venue.adapter(desk)), desk)
+        let quotes = desk.streams.quotes && !venue.gives_quotes();
+        let symbols_max = desk.symbols_max;
+        let derive = DeriveOptions { quotes, symbols_max, ..DeriveOptions::default() };
+        let mut feed = Self::with(Arc::new(move |desk| venue.adapter(desk)), desk);
+        // They are made of the book.
+        feed.desk.streams.book |= quotes;
+        Self { derive, ..feed }
     }
 
     /// A feed of what `adapter` makes.
     #[must_use]
     pub fn with(adapter: AdapterMaker, desk: DeskOptions) -> Self {
         let linger = Duration::from_secs(30);
-        Self { adapter, desk, url: None, rest_url: None, linger, seed: None }
+        let derive = DeriveOptions::default();
+        Self { adapter, desk, derive, url: None, rest_url: None, linger, seed: None }
     }
 }
 
@@ -71,6 +81,7 @@ pub(crate) struct Plan {
     pub(super) dialler: Dialler,
     /// One for each connection.
     pub(super) adapters: Vec<Box<dyn Adapter>>,
+    pub(super) derive: DeriveOptions,
     pub(super) on_demand: bool,
     pub(super) linger: Duration,
     pub(super) seed: Option<u64>,
@@ -112,6 +123,7 @@ impl Plan {
             rest,
             dialler,
             adapters,
+            derive: feed.derive.clone(),
             on_demand: feed.desk.on_demand,
             linger: feed.linger,
             seed: feed.seed,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanout::Millis;
+use feeds::Update;
 use feeds::adapter::{Adapter, Input, Output, Rules};
+use feeds::derive::{Derive, DeriveOptions};
 use market::{BookDiff, BookSide, Event, Flags, Nanos, Stamps, Status, VenueState};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -41,6 +43,7 @@ pub(super) struct Shared {
     /// Of all feeds of one host.
     pub(super) connects: Arc<Mutex<Window>>,
     pub(super) health: Mutex<Health>,
+    pub(super) derive: DeriveOptions,
     pub(super) clock: Clock,
 }
 
@@ -57,6 +60,9 @@ pub(super) struct Session<S> {
     pub(super) chance: Chance,
     pub(super) wake_at: Option<Nanos>,
     out: Output,
+    /// Makes bars, and quotes where the venue has none.
+    derive: Derive,
+    derived: Vec<Update>,
     backoff: Backoff,
     /// When was last looked at what is subscribed.
     looked: Option<Millis>,
@@ -79,6 +85,7 @@ impl<S: Sink> Session<S> {
         stopped: watch::Receiver<()>,
     ) -> Self {
         let renewal = sink.renewal();
+        let derive = Derive::new(&shared.venue, shared.derive.clone());
         Self {
             index,
             shared,
@@ -90,6 +97,8 @@ impl<S: Sink> Session<S> {
             chance,
             wake_at: None,
             out: Output::default(),
+            derive,
+            derived: Vec::new(),
             backoff: Backoff::new(),
             looked: None,
             interest_seen: None,
@@ -178,6 +187,8 @@ impl<S: Sink> Session<S> {
 
     /// Waits, or breaks off when it is stopped.
     async fn pause(&mut self, time: Duration) -> std::ops::ControlFlow<()> {
+        // Bars end by the clock, connected or not.
+        self.tick();
         tokio::select! {
             () = tokio::time::sleep(time) => std::ops::ControlFlow::Continue(()),
             _ = self.stopped.changed() => std::ops::ControlFlow::Break(()),
@@ -197,6 +208,7 @@ impl<S: Sink> Session<S> {
         }
         self.idle = matches!(end, End::Idle);
         self.give(Input::Disconnected { reason }, None);
+        self.tick();
         self.sink.flush();
         if matches!(end, End::Idle) {
             self.say(None);
@@ -241,6 +253,7 @@ impl<S: Sink> Session<S> {
         let desk = self.adapter.desk();
         for update in self.out.updates.drain(..) {
             let topic = &desk.channels()[update.channel].topic;
+            self.derive.update(desk.channels(), &update, &mut self.derived);
             match update.event {
                 Event::Status(status) if update.channel == STATUS => {
                     let state = (!self.idle).then_some((status.state, &*status.reason));
@@ -250,8 +263,28 @@ impl<S: Sink> Session<S> {
                         self.sink.publish(STATUS, topic, Event::Status(status));
                     }
                 }
-                event => self.sink.publish(update.channel, topic, event),
+                event => self.sink.publish(own(update.channel), topic, event),
             }
+            for Update { channel, event } in self.derived.drain(..) {
+                let topic = &self.derive.channels()[channel].topic;
+                self.sink.publish(derived(channel), topic, event);
+            }
+        }
+    }
+
+    fn publish_derived(&mut self) {
+        for Update { channel, event } in self.derived.drain(..) {
+            self.sink.publish(derived(channel), &self.derive.channels()[channel].topic, event);
+        }
+    }
+
+    /// Finishes bars whose time is over.
+    pub(super) fn tick(&mut self) {
+        let now = self.shared.clock.wall();
+        if self.derive.next_due().is_some_and(|due| due <= now) {
+            self.derive.tick(now, &mut self.derived);
+            self.publish_derived();
+            self.sink.flush();
         }
     }
 
@@ -334,7 +367,7 @@ impl<S: Sink> Session<S> {
             let (bids, asks) = (levels(BookSide::Bid), levels(BookSide::Ask));
             let stamps = Stamps { received, flags, ..Stamps::default() };
             let diff = BookDiff { reset: true, bids, asks, stamps };
-            self.sink.publish(channel, &topic, Event::Book(diff));
+            self.sink.publish(own(channel), &topic, Event::Book(diff));
         }
         self.sink.flush();
     }
@@ -343,7 +376,7 @@ impl<S: Sink> Session<S> {
     pub(super) fn idle_for(&self, line: &Line) -> Duration {
         // Wall clocks jump: a wake-up is looked for at least so often.
         let mut wait = 1_000;
-        if let Some(at) = self.wake_at {
+        for at in [self.wake_at, self.derive.next_due()].into_iter().flatten() {
             let left = Duration::from_nanos(at.saturating_sub(self.shared.clock.wall()));
             wait = wait.min(millis(left) + 1);
         }
@@ -352,6 +385,16 @@ impl<S: Sink> Session<S> {
         }
         Duration::from_millis(wait.min(line.idle_for(self.shared.clock.millis())))
     }
+}
+
+/// The sink's number of a desk's channel. The desk's and those derived share one sink.
+fn own(channel: usize) -> usize {
+    channel * 2
+}
+
+/// The sink's number of a derived channel.
+fn derived(channel: usize) -> usize {
+    channel * 2 + 1
 }
 
 type Opened = (super::dial::BoxedStream, bytes::Bytes);

@@ -47,6 +47,7 @@ pub(crate) async fn run<S: Sink>(
     let shared = Arc::new(Shared {
         connects: gates.of(plan.authority(), plan.rules),
         rest: plan.rest.map(|rest| Rest::new(rest, plan.dialler.clone(), clock, message_bytes)),
+        derive: plan.derive,
         venue: plan.venue,
         rules: plan.rules,
         websocket: plan.websocket,
@@ -56,7 +57,9 @@ pub(crate) async fn run<S: Sink>(
     });
     let mut sessions = JoinSet::new();
     for (index, adapter) in plan.adapters.into_iter().enumerate() {
-        let demand = plan.on_demand.then(|| Demand::new(adapter.desk(), millis(plan.linger)));
+        let demand = plan
+            .on_demand
+            .then(|| Demand::new(adapter.desk(), &shared.derive, millis(plan.linger)));
         let chance = Chance::new(Some(chance.between(0, u64::MAX - 1)));
         let (shared, sink, stopped) = (Arc::clone(&shared), sink.another(), stopped.clone());
         let session = Session::new(index, shared, adapter, demand, sink, chance, stopped);

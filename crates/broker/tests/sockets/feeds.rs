@@ -62,6 +62,8 @@ async fn what_a_venue_says_reaches_subscribers_and_a_cut_is_seen_and_healed() {
     socket.book("c-d", true, 10).await;
     let book = next_of(&mut client, "book.demo.x-z").await;
     assert_eq!(book["data"]["bids"], json!([["10", "2"]]));
+    let bar = next_of(&mut client, "bar-1s.demo.A-B").await;
+    assert_eq!(bar["data"]["close"], "1", "made here, of the trades");
 
     // A ping is answered, whatever else goes on.
     socket.send(Message::Ping("are you there".into())).await;
