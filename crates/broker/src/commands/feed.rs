@@ -1,5 +1,7 @@
 //! `tickwire feed`: a venue's feed as a process of its own, which publishes to a broker.
 
+use std::io::IsTerminal as _;
+
 use anyhow::{Context as _, bail};
 use feeds::adapter::{DeskOptions, Streams};
 use feeds::venue::Venue;
@@ -21,8 +23,8 @@ use crate::feed::{Endpoint, Gates, Link, Plan, Scheme, VenueFeed, run as run_fee
 #[command(after_help = format!("\
 Venues: {}
 
-Topics: trade.VENUE.SYMBOL, quote.VENUE.SYMBOL, book.VENUE.SYMBOL and status.VENUE, where SYMBOL
-is BASE-QUOTE whatever the venue's own spelling is.
+Topics: trade., quote., book., bar-1s. and bar-1m.VENUE.SYMBOL, and status.VENUE, where SYMBOL is
+BASE-QUOTE whatever the venue's own spelling is.
 
 Examples:
   tickwire feed kraken --symbols BTC/USD,ETH/USD
@@ -79,7 +81,9 @@ fn venues() -> String {
 /// # Errors
 /// When the arguments are refused, or events were left unconfirmed at the end.
 pub async fn run(arguments: FeedArguments) -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    let ansi = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(ansi);
+    log.with_target(false).init();
     let stop = stop_signal()?;
     let venue: Venue = arguments.venue.parse()?;
     let feed = arguments.feed(venue)?;

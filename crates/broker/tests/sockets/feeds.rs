@@ -1,13 +1,15 @@
 //! Feeds over real sockets: a venue that the test plays, and what subscribers see of it.
 
 use broker::commands::feed::run_until;
+use broker::config::{Feed, FeedAdapter, Symbols};
 use broker::feed::VenueFeed;
 use feeds::adapter::{Rules, SECOND, Streams};
+use feeds::venue::Venue;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Broker, Client, RULES, ScriptedVenue, within};
+use crate::harness::{Broker, Client, RULES, ScriptedVenue, run, within};
 
 const TRADES: Streams = Streams { trades: true, quotes: false, book: false };
 
@@ -302,4 +304,45 @@ async fn a_feed_of_its_own_publishes_the_same_and_outlives_its_broker() {
     drop(stop);
     assert_eq!(status(&mut client, "down").await, "the feed was stopped");
     within("end of the feed", running).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_venue_of_the_configuration_is_spoken_with_in_its_own_protocol() {
+    let venue = ScriptedVenue::start().await;
+    let feed = Feed {
+        adapter: FeedAdapter::Venue(Venue::Kraken),
+        venue: "demo".into(),
+        symbols: Symbols::Listed(vec!["XBT/USD".into()]),
+        url: format!("ws://{}", venue.address()),
+        ..Feed::default()
+    };
+    let broker = Broker::with(|config| {
+        config.server.feeds = true;
+        config.feeds = vec![feed];
+    })
+    .await;
+    let mut client = broker.client().await;
+    client.subscribe(&["status.demo"]).await;
+    let mut socket = venue.accept().await;
+    let asked: Value = serde_json::from_str(&socket.heard().await).unwrap();
+    assert_eq!(asked["method"], "subscribe");
+    socket.send(Message::text(r#"{"channel":"heartbeat"}"#)).await;
+    status(&mut client, "up").await;
+}
+
+#[tokio::test]
+async fn the_command_refuses_what_makes_no_sense() {
+    for (arguments, words) in [
+        ("nowhere --symbols A", "no venue; there are"),
+        ("kraken --symbols BTC/USD --url http://x", "ws:// or wss://"),
+        ("kraken --symbols BTC/USD --to wss://x", "TLS to a broker"),
+        ("kraken --symbols BTC/USD,XBT/USD", "both BTC-USD"),
+        ("kraken --symbols BTC/USD --streams candles", "candles"),
+        ("kraken --symbols BTC/USD --as a.b", "--as a.b"),
+    ] {
+        let output =
+            run(&["feed"].into_iter().chain(arguments.split(' ')).collect::<Vec<_>>()).await;
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains(words), "{arguments}: {said}");
+    }
 }

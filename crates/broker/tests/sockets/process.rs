@@ -237,6 +237,7 @@ async fn help_of_every_command_says_what_it_does() {
         (vec!["serve", "--help"], ["--listen", "--no-feeds"]),
         (vec!["sub", "--help"], ["--json", "Examples"]),
         (vec!["pub", "--help"], ["stdin", "Examples"]),
+        (vec!["feed", "--help"], ["Venues: ", "--symbols"]),
         (vec!["topics", "--help"], ["PATTERN", "Examples"]),
         (vec!["check-config", "--help"], ["FILE", "in force"]),
     ] {
