@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fanout::Millis;
 use feeds::Update;
+use feeds::adapter::desk::Counts;
 use feeds::adapter::{Adapter, Input, Output, Rules};
 use feeds::derive::{Derive, DeriveOptions};
 use market::{BookDiff, BookSide, Event, Flags, Nanos, Stamps, Status, VenueState};
@@ -198,13 +199,20 @@ impl<S: Sink> Session<S> {
     /// Tells the adapter and everybody that the connection is over.
     fn ended(&mut self, end: &End) {
         let reason = end.reason();
-        let connected = !matches!(end, End::Stopped | End::Idle | End::Renewed);
-        if connected {
-            let venue = &self.shared.venue;
-            tracing::warn!(venue, connection = self.index + 1, reason, "connection lost");
+        let (venue, connection) = (&self.shared.venue, self.index + 1);
+        if matches!(end, End::Stopped | End::Idle | End::Renewed) {
+            tracing::debug!(venue, connection, reason, "connection ended");
         } else {
-            let venue = &self.shared.venue;
-            tracing::debug!(venue, connection = self.index + 1, reason, "connection ended");
+            let Counts { frames, malformed, unknown, .. } = self.adapter.desk().counts;
+            tracing::warn!(
+                venue,
+                connection,
+                reason,
+                frames,
+                malformed,
+                unknown,
+                "connection lost"
+            );
         }
         self.idle = matches!(end, End::Idle);
         self.give(Input::Disconnected { reason }, None);
