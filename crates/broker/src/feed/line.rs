@@ -54,7 +54,7 @@ impl End {
 /// One open connection.
 #[derive(Debug)]
 pub(super) struct Line {
-    outbox: VecDeque<String>,
+    outbox: VecDeque<Outgoing>,
     pace: Window,
     fetches: JoinSet<(u32, Result<Answer, String>)>,
     /// Requests for which there was no room, with why not.
@@ -107,11 +107,12 @@ impl Line {
     /// Takes up what the adapter wants done.
     pub(super) fn take(&mut self, action: Action, rest: Option<&Arc<Rest>>) {
         match action {
-            Action::Send(_) if self.outbox.len() >= OUTBOX_MAX => {
+            Action::Send(_) | Action::SendBinary(_) if self.outbox.len() >= OUTBOX_MAX => {
                 let words = format!("more than {OUTBOX_MAX} messages wait to be sent");
                 self.end.get_or_insert(End::Lost(words));
             }
-            Action::Send(text) => self.outbox.push_back(text),
+            Action::Send(text) => self.outbox.push_back(Outgoing::text(text)),
+            Action::SendBinary(bytes) => self.outbox.push_back(Outgoing::binary(bytes)),
             Action::Fetch { request, path } => match rest {
                 None => self.unasked.push((request, "the venue has no REST address")),
                 Some(_) if self.fetches.len() >= FETCHES_MAX => {
@@ -194,9 +195,9 @@ impl<S: Sink> Session<S> {
                 },
                 room = socket.outbound.reserve(), if may_send => match room {
                     Ok(room) => {
-                        if let Some(text) = line.outbox.pop_front() {
+                        if let Some(message) = line.outbox.pop_front() {
                             line.pace.note(self.shared.clock.millis());
-                            room.send(Outgoing::text(text));
+                            room.send(message);
                         }
                     }
                     Err(_) => {

@@ -95,6 +95,9 @@ impl Plan {
     pub(crate) fn new(feed: &VenueFeed) -> anyhow::Result<Self> {
         let rules =
             (feed.adapter)(DeskOptions { symbols: Vec::new(), ..feed.desk.clone() }).rules();
+        if rules.websocket.is_empty() {
+            bail!("it is not spoken over a WebSocket, so it cannot be a live feed here");
+        }
         let (websocket, rest) = addresses(feed, rules)?;
         let dialler = Dialler::new([&websocket].into_iter().chain(&rest))?;
         let each = [feed.desk.streams.trades, feed.desk.streams.quotes, feed.desk.streams.book];

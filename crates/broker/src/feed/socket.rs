@@ -54,6 +54,10 @@ impl Outgoing {
         Self { opcode: OpCode::Text, payload: text.into_bytes() }
     }
 
+    pub(super) fn binary(payload: Vec<u8>) -> Self {
+        Self { opcode: OpCode::Binary, payload }
+    }
+
     pub(super) fn ping() -> Self {
         Self { opcode: OpCode::Ping, payload: Vec::new() }
     }
