@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use fanout::Millis;
 use feeds::Update;
-use feeds::adapter::desk::Counts;
-use feeds::adapter::{Adapter, Input, Output, Rules};
+
+use feeds::adapter::{Adapter, BookState, Counts, Input, Output, Rules};
 use feeds::derive::{Derive, DeriveOptions};
 use market::{BookDiff, BookSide, Event, Flags, Nanos, Stamps, Status, VenueState};
 use parking_lot::Mutex;
@@ -364,11 +364,9 @@ impl<S: Sink> Session<S> {
             let topic = format!("book.{}.{}", desk.options().venue, symbol.canonical);
             let channel = desk.channels().iter().position(|channel| channel.topic == topic);
             let flags = match symbol.state() {
-                feeds::adapter::desk::BookState::Resyncing => continue,
-                feeds::adapter::desk::BookState::Verified => Flags::GAP_BEFORE,
-                feeds::adapter::desk::BookState::Unverifiable => {
-                    Flags::GAP_BEFORE.with(Flags::UNVERIFIED)
-                }
+                BookState::Resyncing => continue,
+                BookState::Verified => Flags::GAP_BEFORE,
+                BookState::Unverifiable => Flags::GAP_BEFORE.with(Flags::UNVERIFIED),
             };
             let Some(channel) = channel else { continue };
             let levels = |side| desk.symbol(id).book().levels(side).copied().collect();

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use broker::feed::VenueFeed;
-use feeds::adapter::desk::Proof;
+
 use feeds::adapter::symbol::Spelling;
 use feeds::adapter::{
-    Action, Adapter, Desk, DeskOptions, Input, Output, Rules, SECOND, Stream, SymbolId,
+    Action, Adapter, Desk, DeskOptions, Input, Output, Proof, Rules, SECOND, Stream, SymbolId,
 };
 use futures_util::{SinkExt, StreamExt};
 use market::{Aggressor, BookDiff, Decimal, Level, Nanos, Stamps, Trade, VenueState};
