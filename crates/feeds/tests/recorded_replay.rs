@@ -10,7 +10,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use feeds::adapter::DeskOptions;
-use feeds::adapter::desk::SymbolCounts;
+use feeds::adapter::SymbolCounts;
 use feeds::adapter::symbol::Spelling;
 use feeds::replay::{
     Cell, CsvSource, DbnSource, Mapping, Naming, SessionSource, Shape, Source, TimeColumn,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use feeds::adapter::desk::SymbolCounts;
+use feeds::adapter::SymbolCounts;
 use feeds::adapter::{Desk, SymbolId};
 use market::BookSide;
 use serde::{Serialize, Serializer};
