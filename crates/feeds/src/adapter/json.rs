@@ -389,6 +389,7 @@ impl<'a> Reader<'a> {
 
     #[cold]
     fn any_decimal(&mut self) -> Result<Decimal> {
+        self.peek();
         let at = self.at;
         let digits = self.digits()?;
         Decimal::parse(digits)
