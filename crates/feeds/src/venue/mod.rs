@@ -1,5 +1,7 @@
 //! The venues: which there are, and the adapter of each. One file, or one small folder, a venue.
 
+#[cfg(test)]
+mod bench;
 mod binance;
 mod bitstamp;
 mod bybit;

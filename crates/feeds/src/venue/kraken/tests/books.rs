@@ -240,7 +240,7 @@ fn an_unreadable_book_message_ends_trust() {
         bench.text(unreadable);
         assert_eq!(bench.state(), BookState::Resyncing, "{unreadable}");
         assert_eq!(bench.symbol().counts.malformed, 1);
-        assert_eq!(bench.kraken.desk().counts.malformed, 1);
+        assert_eq!(bench.adapter.desk().counts.malformed, 1);
         assert_eq!(bench.reports(), 1);
         assert_eq!(bench.sent().len(), 2);
     }

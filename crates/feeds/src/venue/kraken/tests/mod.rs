@@ -4,24 +4,19 @@ mod books;
 mod truth;
 mod v1;
 
-use market::{Aggressor, Event, Flags, Quote, Trade, VenueState};
+use market::{Aggressor, Event, Flags, VenueState};
 
 use super::*;
 use crate::adapter::Streams;
+use crate::venue::bench::NOW;
 
-const NOW: Nanos = 1_790_000_000 * SECOND;
-
-/// An adapter with what it said.
-struct Bench {
-    kraken: Kraken,
-    now: Nanos,
-    out: Output,
-}
+/// The adapter with what it said.
+type Bench = crate::venue::bench::Bench<Kraken>;
 
 impl Bench {
     fn new(version: Version, options: DeskOptions) -> Self {
         let options = DeskOptions { venue: "kraken".into(), ..options };
-        Self { kraken: Kraken::new(version, options), now: NOW, out: Output::default() }
+        Self::with(Kraken::new(version, options))
     }
 
     /// With one symbol, connected, its requests forgotten.
@@ -36,63 +31,9 @@ impl Bench {
     /// The same, and the venue has answered.
     fn of(version: Version, symbol: &str) -> Self {
         let mut bench = Self::connected(version, symbol);
-        bench.kraken.subscribed(symbol, Stream::Trades, None);
-        bench.kraken.subscribed(symbol, Stream::Quotes, None);
+        bench.adapter.subscribed(symbol, Stream::Trades, None);
+        bench.adapter.subscribed(symbol, Stream::Quotes, None);
         bench
-    }
-
-    fn input(&mut self, input: Input<'_>) {
-        self.kraken.handle(input, self.now, &mut self.out);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.input(Input::Text(text.as_bytes()));
-    }
-
-    fn events(&mut self) -> Vec<Event> {
-        self.out.updates.drain(..).map(|update| update.event).collect()
-    }
-
-    /// The state and reason of each status among the events, which are taken.
-    fn statuses(&mut self) -> Vec<(VenueState, String)> {
-        let status = |event| match event {
-            Event::Status(status) => Some((status.state, status.reason.into())),
-            _ => None,
-        };
-        self.events().into_iter().filter_map(status).collect()
-    }
-
-    fn trades(&mut self) -> Vec<Trade> {
-        let trade = |event| match event {
-            Event::Trade(trade) => Some(trade),
-            _ => None,
-        };
-        self.events().into_iter().filter_map(trade).collect()
-    }
-
-    fn quotes(&mut self) -> Vec<Quote> {
-        let quote = |event| match event {
-            Event::Quote(quote) => Some(quote),
-            _ => None,
-        };
-        self.events().into_iter().filter_map(quote).collect()
-    }
-
-    /// What was to be sent, taken.
-    fn sent(&mut self) -> Vec<String> {
-        let sent = |action| match action {
-            Action::Send(text) => Some(text),
-            _ => None,
-        };
-        self.out.actions.drain(..).filter_map(sent).collect()
-    }
-
-    fn reports(&self) -> usize {
-        self.out.actions.iter().filter(|action| matches!(action, Action::Report(_))).count()
-    }
-
-    fn symbol(&self) -> &crate::adapter::Symbol {
-        self.kraken.desk().symbol(SymbolId(0))
     }
 }
 
@@ -176,7 +117,7 @@ fn each_fill_of_a_frame_is_a_trade_with_the_takers_side() {
     bench.text(r#"{"channel":"trade","type":"snapshot","data":[{"symbol":"BTC/USD"}]}"#);
     assert!(bench.trades().is_empty());
     assert_eq!(bench.symbol().counts.trades, 2);
-    assert_eq!(bench.kraken.desk().counts.malformed, 0);
+    assert_eq!(bench.adapter.desk().counts.malformed, 0);
 }
 
 #[test]
@@ -252,7 +193,7 @@ fn a_ticker_is_a_quote_but_one_of_zeros_is_none() {
     assert_eq!((bid.price.to_string(), bid.size.to_string()), ("231.40".into(), "3.10".into()));
     assert_eq!((ask.price.to_string(), ask.size.to_string()), ("231.55".into(), "0.50".into()));
     assert_eq!(bench.symbol().counts.quotes, 2);
-    assert_eq!(bench.kraken.desk().counts.malformed, 0);
+    assert_eq!(bench.adapter.desk().counts.malformed, 0);
 }
 
 #[test]
@@ -278,7 +219,7 @@ fn a_refused_symbol_is_told_once_and_not_asked_for_again() {
     bench.now += 10_000 * SECOND;
     bench.input(Input::Timer);
     assert_eq!(bench.sent(), [r#"{"method":"ping"}"#]);
-    assert_eq!(bench.kraken.desk().counts.unknown, 0);
+    assert_eq!(bench.adapter.desk().counts.unknown, 0);
 }
 
 #[test]
@@ -314,8 +255,8 @@ fn maintenance_is_a_status_that_heartbeats_do_not_end() {
     bench.text(&system("post_only"));
     assert_eq!(bench.statuses(), [(VenueState::Up, "messages come".into())]);
     assert_eq!(bench.reports(), 1);
-    assert_eq!(bench.kraken.desk().counts.frames, 4);
-    assert_eq!(bench.kraken.desk().counts.unknown, 0);
+    assert_eq!(bench.adapter.desk().counts.frames, 4);
+    assert_eq!(bench.adapter.desk().counts.unknown, 0);
 }
 
 #[test]
@@ -349,7 +290,7 @@ fn unknown_messages_are_counted_and_unreadable_ones_reported_once() {
     ] {
         bench.text(unknown);
     }
-    let counts = bench.kraken.desk().counts;
+    let counts = bench.adapter.desk().counts;
     assert_eq!((counts.unknown, counts.malformed), (4, 0));
     for unreadable in [
         r#"{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":true}]}"#,
@@ -361,7 +302,7 @@ fn unknown_messages_are_counted_and_unreadable_ones_reported_once() {
     ] {
         bench.text(unreadable);
     }
-    let counts = bench.kraken.desk().counts;
+    let counts = bench.adapter.desk().counts;
     assert_eq!((counts.unknown, counts.malformed), (4, 6));
     assert_eq!(bench.symbol().counts.malformed, 4);
     // One of each kind.
@@ -382,5 +323,5 @@ fn symbols_that_were_not_asked_for_are_counted_only() {
     assert_eq!(bench.sent().len(), 2);
     bench.text(r#"{"channel":"trade","type":"update","data":[{"symbol":"ETH/USD","side":"buy","price":1,"qty":1,"trade_id":7}]}"#);
     assert!(bench.trades().is_empty());
-    assert_eq!(bench.kraken.desk().counts.symbols_refused, 1);
+    assert_eq!(bench.adapter.desk().counts.symbols_refused, 1);
 }

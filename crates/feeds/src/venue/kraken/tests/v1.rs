@@ -30,7 +30,7 @@ fn requests_name_pairs_and_a_subscription() {
         ]
     );
     assert_eq!(&*bench.symbol().canonical, "SOL-BTC");
-    assert_eq!(bench.kraken.rules().websocket, "wss://ws.kraken.com");
+    assert_eq!(bench.adapter.rules().websocket, "wss://ws.kraken.com");
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_snapshot_has_no_checksum_and_is_proved_by_the_next_change() {
     assert_eq!(bench.state(), BookState::Unverifiable);
     bench.text(r#"[640,{"a":[["250.10","0.00000000","1700000143.1"]]},{"b":[["250.00","0.40000000","1700000143.2"]],"c":"1380295198"},"book-10","SOL/XBT"]"#);
     assert_eq!(bench.state(), BookState::Verified);
-    let best = bench.kraken.desk().best(SymbolId(0), BookSide::Bid).unwrap();
+    let best = bench.adapter.desk().best(SymbolId(0), BookSide::Bid).unwrap();
     assert_eq!(best.price.to_string(), "250.00");
     let diffs = bench.diffs();
     assert!(diffs[0].stamps.flags.has(Flags::UNVERIFIED));
@@ -109,12 +109,15 @@ fn events_of_the_connection_are_known() {
     bench.text(r#"{"errorMessage":"Currency pair not supported","event":"subscriptionStatus","pair":"SOL/XBT","status":"error","subscription":{"name":"book"}}"#);
     let refused = (VenueState::Down, "Currency pair not supported".into());
     assert_eq!(bench.statuses()[1], refused);
-    assert_eq!((bench.kraken.desk().counts.unknown, bench.kraken.desk().counts.malformed), (0, 0));
+    assert_eq!(
+        (bench.adapter.desk().counts.unknown, bench.adapter.desk().counts.malformed),
+        (0, 0)
+    );
     for unknown in [r#"{"event":"openDoors"}"#, r#"[42,["1"],"ohlc-1","SOL/XBT"]"#, "[1,2,3]", "[]"]
     {
         bench.text(unknown);
     }
-    assert_eq!(bench.kraken.desk().counts.unknown, 4);
+    assert_eq!(bench.adapter.desk().counts.unknown, 4);
     for unreadable in [
         r#"[640,{"b":[["1"]],"c":"1"},"book-10","SOL/XBT"]"#,
         r#"[640,{"b":[],"c":"1"},"book-11","SOL/XBT"]"#,
@@ -125,5 +128,5 @@ fn events_of_the_connection_are_known() {
     ] {
         bench.text(unreadable);
     }
-    assert_eq!(bench.kraken.desk().counts.malformed, 6);
+    assert_eq!(bench.adapter.desk().counts.malformed, 6);
 }

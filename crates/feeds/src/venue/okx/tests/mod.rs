@@ -2,23 +2,17 @@
 
 mod truth;
 
-use market::{Aggressor, BookSide, Event, Flags, Quote, Trade, VenueState};
+use market::{Aggressor, BookSide, Event, Flags, VenueState};
 
 use super::*;
 
-const NOW: Nanos = 1_790_000_000 * SECOND;
-
-/// An adapter with what it said.
-struct Bench {
-    okx: Okx,
-    now: Nanos,
-    out: Output,
-}
+/// The adapter with what it said.
+type Bench = crate::venue::bench::Bench<Okx>;
 
 impl Bench {
     fn new(options: DeskOptions) -> Self {
         let options = DeskOptions { venue: "okx".into(), ..options };
-        Self { okx: Okx::new(options), now: NOW, out: Output::default() }
+        Self::with(Okx::new(options))
     }
 
     /// With one symbol, connected, its requests forgotten, and all but the book answered.
@@ -33,58 +27,6 @@ impl Bench {
         }
         bench.out = Output::default();
         bench
-    }
-
-    fn input(&mut self, input: Input<'_>) {
-        self.okx.handle(input, self.now, &mut self.out);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.input(Input::Text(text.as_bytes()));
-    }
-
-    fn events(&mut self) -> Vec<Event> {
-        self.out.updates.drain(..).map(|update| update.event).collect()
-    }
-
-    fn statuses(&mut self) -> Vec<(VenueState, String)> {
-        let status = |event| match event {
-            Event::Status(status) => Some((status.state, status.reason.into())),
-            _ => None,
-        };
-        self.events().into_iter().filter_map(status).collect()
-    }
-
-    fn trades(&mut self) -> Vec<Trade> {
-        let trade = |event| match event {
-            Event::Trade(trade) => Some(trade),
-            _ => None,
-        };
-        self.events().into_iter().filter_map(trade).collect()
-    }
-
-    fn quotes(&mut self) -> Vec<Quote> {
-        let quote = |event| match event {
-            Event::Quote(quote) => Some(quote),
-            _ => None,
-        };
-        self.events().into_iter().filter_map(quote).collect()
-    }
-
-    fn sent(&mut self) -> Vec<String> {
-        let sent = |action| match action {
-            Action::Send(text) => Some(text),
-            _ => None,
-        };
-        self.out.actions.drain(..).filter_map(sent).collect()
-    }
-
-    fn reports(&self) -> usize {
-        self.out.actions.iter().filter(|action| matches!(action, Action::Report(_))).count()
-    }
-
-    fn symbol(&self) -> &crate::adapter::Symbol {
-        self.okx.desk().symbol(SymbolId(0))
     }
 
     fn state(&self) -> BookState {
@@ -154,7 +96,7 @@ fn a_chain_of_changes_is_verified_whatever_its_numbers_are() {
     bench.text(&book("update", &[("99", "3")], &[], &chain(5, 93)));
     bench.text(&book("update", &[], &[("100", "9")], &chain(6, 5)));
     assert_eq!(bench.state(), BookState::Verified);
-    let best = bench.okx.desk().best(SymbolId(0), BookSide::Bid).unwrap();
+    let best = bench.adapter.desk().best(SymbolId(0), BookSide::Bid).unwrap();
     assert_eq!(format!("{} {}", best.price, best.size), "99.00 3");
     let counts = bench.symbol().counts;
     assert_eq!((counts.book_events, counts.gaps, counts.stale), (4, 0, 0));
@@ -214,7 +156,7 @@ fn a_chained_book_needs_every_link() {
         let mut bench = with_book();
         bench.text(&book("update", &[], &[("100", "9")], rest));
         assert_eq!(bench.state(), BookState::Resyncing, "{rest}");
-        assert_eq!(bench.okx.desk().counts.malformed, 1);
+        assert_eq!(bench.adapter.desk().counts.malformed, 1);
         assert!(resubscribed(&bench.sent()), "{rest}");
     }
 }
@@ -302,7 +244,7 @@ fn quotes_come_from_both_channels_and_a_side_may_be_empty() {
     assert_eq!(quotes[0].ask.unwrap().price.to_string(), "100.1");
     assert_eq!(quotes[0].stamps.sequence, Some(7));
     assert_eq!(quotes[1].bid.unwrap().size.to_string(), "3");
-    assert_eq!(bench.okx.desk().counts.malformed, 0);
+    assert_eq!(bench.adapter.desk().counts.malformed, 0);
 }
 
 #[test]
@@ -312,7 +254,7 @@ fn pings_and_pongs_are_bare_words() {
     bench.input(Input::Timer);
     assert!(bench.sent().contains(&"ping".to_owned()));
     bench.text("pong");
-    let counts = bench.okx.desk().counts;
+    let counts = bench.adapter.desk().counts;
     assert_eq!((counts.malformed, counts.unknown), (0, 0));
     bench.input(Input::Silent);
     assert_eq!(bench.sent(), ["ping"]);
@@ -348,7 +290,7 @@ fn other_errors_are_reported_and_what_is_unanswered_is_asked_for_again() {
     }
     assert_eq!(bench.reports(), 3);
     assert!(bench.statuses().is_empty());
-    assert_eq!(bench.okx.desk().counts.malformed, 0);
+    assert_eq!(bench.adapter.desk().counts.malformed, 0);
     bench.sent();
     bench.now += 11 * SECOND;
     bench.input(Input::Timer);
@@ -401,7 +343,7 @@ fn unknown_messages_are_counted_and_unreadable_ones_reported_once() {
     ] {
         bench.text(unknown);
     }
-    let counts = bench.okx.desk().counts;
+    let counts = bench.adapter.desk().counts;
     assert_eq!((counts.unknown, counts.malformed), (7, 0));
     for unreadable in [
         r#"{"arg":{"channel":"trades","instId":"A-USDT"},"data":[{"px":true}]}"#,
@@ -412,7 +354,7 @@ fn unknown_messages_are_counted_and_unreadable_ones_reported_once() {
     ] {
         bench.text(unreadable);
     }
-    let counts = bench.okx.desk().counts;
+    let counts = bench.adapter.desk().counts;
     assert_eq!((counts.unknown, counts.malformed), (7, 5));
     assert_eq!(bench.symbol().counts.malformed, 3);
     assert_eq!(bench.reports(), 5);
