@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -18,12 +19,13 @@ use wire::{Codec, CommandReader};
 
 use crate::clock::{Clock, millis};
 use crate::config::Config;
-use crate::feed::{FeedThread, Gates, VenueFeed};
+use crate::consolidate::{Consolidation, Source};
+use crate::feed::{FeedThread, Gates, Surroundings, VenueFeed};
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, Api, LinePublisher, Rejection};
 use crate::metrics;
 use crate::shard::{
-    CommandService, ConnectionLimits, Inbox, NewConnection, Shard, ShardSettings, publish,
+    CommandService, ConnectionLimits, Inbox, NewConnection, Shard, ShardSettings, payload, publish,
 };
 
 /// A running broker.
@@ -33,7 +35,7 @@ pub struct App {
     broker: Arc<Broker>,
     shards: Vec<Shard>,
     feeds: Vec<FeedThread>,
-    gates: Gates,
+    surroundings: Surroundings,
     housekeeping: Housekeeping,
     listener: tokio::task::JoinHandle<()>,
     stop: watch::Sender<bool>,
@@ -49,6 +51,8 @@ struct Broker {
     connections: Arc<Semaphore>,
     topics_per_command: usize,
     clock: Clock,
+    /// Stands for all who publish by HTTP: their connections say nothing of how long they mean it.
+    source: Arc<Mutex<Source>>,
     draining: AtomicBool,
 }
 
@@ -71,20 +75,28 @@ impl App {
         }
         let mailboxes = inboxes.iter().map(|(inbox, _)| Mailbox::new(inbox.clone())).collect();
         let registry = Arc::new(Registry::new(registry_limits(config), clock.wall(), mailboxes));
+        let consolidation = Consolidation::new(Arc::clone(&registry), clock);
         let mut shards = Vec::new();
         for (index, inbox) in inboxes.into_iter().enumerate() {
             let settings = shard_settings(config, clock);
             let topics_max = config.subscriptions.topics_per_command;
-            let service = CommandService::new(Arc::clone(&registry), topics_max, clock);
+            let service = CommandService::new(
+                Arc::clone(&registry),
+                Arc::clone(&consolidation),
+                topics_max,
+                clock,
+            );
             let id = ShardId::new(index);
             let shard = Shard::start(id, inbox, Arc::clone(&registry), settings, service);
             shards.push(shard.context("no thread for a shard")?);
         }
         let housekeeping = Housekeeping::start(Arc::clone(&registry), clock)?;
         let mut feeds = Vec::new();
-        let gates = Gates::default();
+        let source = Arc::new(Mutex::new(consolidation.source()));
+        let (gates, registry_too) = (Gates::default(), Arc::clone(&registry));
+        let surroundings = Surroundings { registry: registry_too, consolidation, gates, clock };
         for feed in config.running_feeds() {
-            let thread = FeedThread::start(feed, Arc::clone(&registry), gates.clone(), clock);
+            let thread = FeedThread::start(feed, &surroundings);
             feeds.push(thread.with_context(|| format!("feed \"{}\"", feed.venue))?);
         }
 
@@ -95,6 +107,7 @@ impl App {
             connections: Arc::new(Semaphore::new(config.server.connections_max)),
             topics_per_command: config.subscriptions.topics_per_command,
             clock,
+            source,
             draining: AtomicBool::new(false),
         });
         let (stop, stopped) = watch::channel(false);
@@ -106,7 +119,17 @@ impl App {
         };
         let listener = tokio::spawn(accept(listener, Arc::clone(&broker), limits, stopped));
         let drain = config.shutdown.drain;
-        Ok(Self { address, broker, shards, feeds, gates, housekeeping, listener, stop, drain })
+        Ok(Self {
+            address,
+            broker,
+            shards,
+            feeds,
+            surroundings,
+            housekeeping,
+            listener,
+            stop,
+            drain,
+        })
     }
 
     /// Where clients connect to.
@@ -132,9 +155,7 @@ impl App {
     /// # Errors
     /// When its settings are refused, or there is no thread to be had.
     pub fn add_feed(&mut self, feed: &VenueFeed) -> Result<()> {
-        let Broker { registry, clock, .. } = &*self.broker;
-        let thread = FeedThread::venue(feed, Arc::clone(registry), self.gates.clone(), *clock)?;
-        self.feeds.push(thread);
+        self.feeds.push(FeedThread::venue(feed, &self.surroundings)?);
         Ok(())
     }
 
@@ -268,15 +289,21 @@ struct Lines {
     reader: CommandReader,
     batch: Batch,
     clock: Clock,
+    source: Arc<Mutex<Source>>,
 }
 
 impl LinePublisher for Lines {
     fn publish_line(&mut self, line: &mut [u8]) -> Result<(), Rejection> {
-        let Self { reader, batch, clock } = self;
+        let Self { reader, batch, clock, source } = self;
         reader
             .read_publication(line, |publication| {
                 let (topic, data) = publication?;
-                publish(batch, *clock, topic, &data).map(drop)
+                let payload = payload(topic, &data, clock.wall())?;
+                let (_, cause) = publish(batch, *clock, topic, payload)?;
+                if let Some(cause) = cause {
+                    source.lock().follow(batch, topic, &cause);
+                }
+                Ok(())
             })
             .map_err(|rejection| refuse(&rejection))
     }
@@ -325,6 +352,7 @@ impl Api for Broker {
             reader: CommandReader::new(self.topics_per_command),
             batch: Batch::new(Arc::clone(&self.registry)),
             clock: self.clock,
+            source: Arc::clone(&self.source),
         }
     }
 

@@ -9,12 +9,14 @@
 //! - [`ws`]: WebSocket bytes from clients, turned into messages, under every rule of RFC 6455.
 //! - [`shard`]: one thread's sockets and its hub.
 //! - [`feed`]: the simulated exchange, and venues over real sockets; they publish what they give.
+//! - `consolidate`: the best of all venues, from what every publisher says.
 //! - [`commands`]: `tickwire sub`, `pub`, `topics`, `feed` and `sim-exchange`.
 
 pub mod app;
 mod clock;
 pub mod commands;
 pub mod config;
+mod consolidate;
 pub mod feed;
 mod housekeeping;
 pub mod http;

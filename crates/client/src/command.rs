@@ -79,6 +79,10 @@ pub struct Publish {
     pub topic: String,
     /// Any JSON value; market kinds want their fields.
     pub data: Data,
+    /// What the broker publishes to the topic should this connection end before it publishes
+    /// there again: how others learn that the publisher is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub will: Option<Data>,
 }
 
 impl From<Publish> for Command {

@@ -25,7 +25,7 @@ fn allocations(message: &str, turns: u64) -> u64 {
         let channels = adapter.desk().channels();
         for update in out.updates.drain(..) {
             derive.update(channels, &update, &mut derived);
-            all.update(member, &channels[update.channel], &update.event, &mut best);
+            all.update(member, &channels[update.channel].topic, &update.event, &mut best);
         }
         assert!(out.actions.is_empty());
         derived.clear();

@@ -131,6 +131,17 @@ impl Event {
         }
     }
 
+    /// The same, to be changed.
+    pub fn stamps_mut(&mut self) -> &mut Stamps {
+        match self {
+            Self::Trade(trade) => &mut trade.stamps,
+            Self::Quote(quote) => &mut quote.stamps,
+            Self::Book(diff) => &mut diff.stamps,
+            Self::Bar(bar) => &mut bar.stamps,
+            Self::Status(status) => &mut status.stamps,
+        }
+    }
+
     /// Which kind of topic this belongs to.
     #[must_use]
     pub fn kind(&self) -> Kind {

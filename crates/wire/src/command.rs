@@ -70,6 +70,9 @@ pub enum Command<'a> {
         topic: &'a str,
         /// The event's `data`, not checked against the topic's kind yet.
         data: Data<'a>,
+        /// The `data` of one more event, should the connection end before it publishes to the
+        /// topic again; not checked either.
+        will: Option<Data<'a>>,
     },
     /// Answer with a pong.
     Ping {

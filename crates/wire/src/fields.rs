@@ -27,7 +27,8 @@ pub(crate) fn read_command<'a>(
         }
         Some("publish") => {
             let (topic, data) = fields.publication(text)?;
-            Ok(Command::Publish { id: fields.id, topic, data })
+            let will = fields.data("will", text).filter(|will| !will.value.is_null());
+            Ok(Command::Publish { id: fields.id, topic, data, will })
         }
         Some("ping") => Ok(Command::Ping { id: fields.id }),
         Some(other) => Err(fields.bad(format_args!(
@@ -82,11 +83,15 @@ impl<'a> Fields<'a> {
     pub(crate) fn publication(&self, text: &'a str) -> Result<(&'a str, Data<'a>), BadCommand> {
         let topic = self.given("topic").and_then(ValueIntoString::into_string);
         let topic = topic.ok_or_else(|| self.bad("publish needs \"topic\", a string"))?;
-        let mut members = self.object.iter().enumerate();
-        let data = members.find(|(_, (key, _))| *key == "data").and_then(|(index, (_, value))| {
-            Some(Data { text: json::member(text, index, self.object.len())?, value })
-        });
+        let data = self.data("data", text);
         data.map(|data| (topic, data)).ok_or_else(|| self.bad("publish needs \"data\""))
+    }
+
+    /// The member called `name`, with its text; `text` is that of the whole object.
+    fn data(&self, name: &str, text: &'a str) -> Option<Data<'a>> {
+        let mut members = self.object.iter().enumerate();
+        let (index, (_, value)) = members.find(|(_, (key, _))| *key == name)?;
+        Some(Data { text: json::member(text, index, self.object.len())?, value })
     }
 
     fn topics(&self, topics_max: usize) -> Result<Vec<Box<str>>, BadCommand> {

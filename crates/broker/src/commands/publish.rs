@@ -155,7 +155,7 @@ impl Publishing {
                 return Ok(());
             }
         };
-        let publish = Publish { id: Some(self.line), topic, data };
+        let publish = Publish { id: Some(self.line), topic, data, will: None };
         if self.sender.send(&publish.into()).await.is_ok() {
             self.outstanding += 1;
             return Ok(());

@@ -228,7 +228,8 @@ impl Player {
         if !self.topics.contains(&*topic) {
             self.topics.insert(topic.to_string());
         }
-        let publish = Publish { id: Some(self.line), topic: topic.into_owned(), data };
+        let topic = topic.into_owned();
+        let publish = Publish { id: Some(self.line), topic, data, will: None };
         self.sender.send(&Command::from(publish)).await?;
         self.sent += 1;
         Ok(())

@@ -47,8 +47,25 @@ pub(crate) use venue::{Gates, run};
 
 use crate::clock::Clock;
 use crate::config::{self, FeedAdapter};
+use crate::consolidate::Consolidation;
 use simulated::Publisher;
 use sink::RegistrySink;
+
+/// What all feeds of a broker share.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) consolidation: Arc<Consolidation>,
+    pub(crate) gates: Gates,
+    pub(crate) clock: Clock,
+}
+
+impl Surroundings {
+    fn sink(&self) -> RegistrySink {
+        let (registry, consolidation) = (&self.registry, &self.consolidation);
+        RegistrySink::new(Arc::clone(registry), Arc::clone(consolidation), self.clock)
+    }
+}
 
 /// A running feed.
 #[derive(Debug)]
@@ -73,12 +90,10 @@ impl FeedThread {
     /// When the settings are refused, or there is no thread to be had.
     pub(crate) fn start(
         settings: &config::Feed,
-        registry: Arc<Registry>,
-        gates: Gates,
-        clock: Clock,
+        surroundings: &Surroundings,
     ) -> anyhow::Result<Self> {
         match settings.adapter {
-            FeedAdapter::Sim => Self::simulated(settings, registry, clock),
+            FeedAdapter::Sim => Self::simulated(settings, surroundings),
             FeedAdapter::Venue(venue) => {
                 let feed = VenueFeed {
                     url: Some(settings.url.clone()).filter(|url| !url.is_empty()),
@@ -86,16 +101,12 @@ impl FeedThread {
                     linger: settings.linger,
                     ..VenueFeed::new(venue, desk_options(settings))
                 };
-                Self::venue(&feed, registry, gates, clock)
+                Self::venue(&feed, surroundings)
             }
         }
     }
 
-    fn simulated(
-        settings: &config::Feed,
-        registry: Arc<Registry>,
-        clock: Clock,
-    ) -> anyhow::Result<Self> {
+    fn simulated(settings: &config::Feed, surroundings: &Surroundings) -> anyhow::Result<Self> {
         let options = SimOptions {
             venue: settings.venue.clone(),
             symbols: settings.symbols.count(),
@@ -103,12 +114,13 @@ impl FeedThread {
             depth: settings.simulated_depth(),
             seed: settings.seed,
         };
+        let clock = surroundings.clock;
         let exchange = SimExchange::new(options, clock.wall())?;
         let (stop, stopped) = mpsc::sync_channel(0);
-        let venue = settings.venue.clone();
+        let (venue, sink) = (settings.venue.clone(), surroundings.sink());
         let thread = std::thread::Builder::new()
             .name(format!("feed-{venue}"))
-            .spawn(move || Publisher::new(exchange, registry, clock).run(&venue, &stopped))?;
+            .spawn(move || Publisher::new(exchange, sink, clock).run(&venue, &stopped))?;
         Ok(Self { stop: Stop::Simulated(stop), thread })
     }
 
@@ -116,12 +128,7 @@ impl FeedThread {
     ///
     /// # Errors
     /// When its settings are refused, or there is no thread to be had.
-    pub(crate) fn venue(
-        feed: &VenueFeed,
-        registry: Arc<Registry>,
-        gates: Gates,
-        clock: Clock,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn venue(feed: &VenueFeed, surroundings: &Surroundings) -> anyhow::Result<Self> {
         let plan = Plan::new(feed)?;
         tracing::info!(
             venue = feed.desk.venue,
@@ -132,7 +139,8 @@ impl FeedThread {
             "venue feed running",
         );
         let (stop, stopped) = watch::channel(());
-        let sink = RegistrySink::new(registry, clock);
+        let sink = surroundings.sink();
+        let (gates, clock) = (surroundings.gates.clone(), surroundings.clock);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new()
             .name(format!("feed-{}", feed.desk.venue))

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Codec, Command, Connection, Data, Message, Publish, Receiver, Sender};
-use market::Event;
+use market::{Event, Status, VenueState};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use topics::TopicName;
 
 use super::pace::{Backoff, Chance};
 use super::queue::Queue;
-use super::sink::Sink;
+use super::sink::{Sink, is_venues};
 
 /// Events sent ahead of their confirmation.
 const AHEAD: usize = 4_096;
@@ -159,15 +159,15 @@ impl Shared {
                 }
                 continue;
             };
-            text.clear();
-            wire::payload::append_json(&mut text, &item.event);
-            let Ok(data) = Data::from_json(&String::from_utf8_lossy(&text)) else {
+            let Ok(data) = written(&mut text, &item.event) else {
                 // Cannot be: it was written just now.
                 tracing::error!(topic = &*item.topic, "an event that is no JSON");
                 continue;
             };
+            let will = last_words(&item.topic, &item.event);
+            let will = will.and_then(|will| written(&mut text, &will).ok());
             let id = (number.is_multiple_of(CONFIRM_EACH) || !more).then_some(number);
-            let publish = Publish { id, topic: item.topic.to_string(), data };
+            let publish = Publish { id, topic: item.topic.to_string(), data, will };
             unasked = publish.id.is_none().then_some(number);
             if sender.send(&publish.into()).await.is_err() {
                 return self.ending().await;
@@ -214,6 +214,20 @@ impl Shared {
     }
 }
 
+fn written(text: &mut Vec<u8>, event: &Event) -> Result<Data, serde_json::Error> {
+    text.clear();
+    wire::payload::append_json(text, event);
+    Data::from_json(&String::from_utf8_lossy(text))
+}
+
+/// What the broker is to say of the venue after `event` when it hears no more from here.
+fn last_words(topic: &str, event: &Event) -> Option<Event> {
+    let Event::Status(status) = event else { return None };
+    let reason = "the connection of the process that fed it ended".into();
+    let gone = Status { state: VenueState::Down, reason, stamps: status.stamps };
+    (is_venues(topic) && status.state != VenueState::Down).then_some(Event::Status(gone))
+}
+
 /// Into a broker elsewhere.
 #[derive(Debug)]
 pub(crate) struct RemoteSink {
@@ -247,6 +261,9 @@ impl Sink for RemoteSink {
             self.shared.renew();
         }
     }
+
+    /// The broker has the venue's, and knows no connections of ours.
+    fn connection_state(&mut self, _: &str, _: &Status) {}
 
     fn flush(&mut self) {
         self.shared.news.notify_waiters();

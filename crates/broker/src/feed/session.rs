@@ -226,13 +226,15 @@ impl<S: Sink> Session<S> {
     }
 
     /// Publishes the venue's state, if this connection's changes it.
-    fn say(&mut self, state: Option<(VenueState, &str)>) {
-        let Some((state, reason)) = self.shared.health.lock().set(self.index, state) else {
-            return;
-        };
+    fn say(&mut self, own: Option<(VenueState, &str)>) {
         let stamps = Stamps { received: self.shared.clock.wall(), ..Stamps::default() };
-        let status = Event::Status(Status { state, reason: reason.into(), stamps });
-        self.sink.publish(STATUS, &self.adapter.desk().channels()[STATUS].topic, status);
+        let topic = &self.adapter.desk().channels()[STATUS].topic;
+        let (state, reason) = own.unwrap_or((VenueState::Down, "nobody subscribes"));
+        self.sink.connection_state(topic, &Status { state, reason: reason.into(), stamps });
+        if let Some((state, reason)) = self.shared.health.lock().set(self.index, own) {
+            let status = Event::Status(Status { state, reason: reason.into(), stamps });
+            self.sink.publish(STATUS, topic, status);
+        }
         self.sink.flush();
     }
 
@@ -264,6 +266,7 @@ impl<S: Sink> Session<S> {
             self.derive.update(desk.channels(), &update, &mut self.derived);
             match update.event {
                 Event::Status(status) if update.channel == STATUS => {
+                    self.sink.connection_state(topic, &status);
                     let state = (!self.idle).then_some((status.state, &*status.reason));
                     let said = self.shared.health.lock().set(self.index, state);
                     if let Some((state, reason)) = said {

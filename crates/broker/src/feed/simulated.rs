@@ -2,12 +2,11 @@
 //! waiting for nobody.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use feeds::{Feed, Update};
-use topics::Registry;
+use market::Event;
 
 use super::sink::{RegistrySink, Sink as _};
 use crate::clock::Clock;
@@ -21,8 +20,8 @@ pub(super) struct Publisher<F> {
 }
 
 impl<F: Feed> Publisher<F> {
-    pub(super) fn new(feed: F, registry: Arc<Registry>, clock: Clock) -> Self {
-        Self { feed, sink: RegistrySink::new(registry, clock), clock, updates: Vec::new() }
+    pub(super) fn new(feed: F, sink: RegistrySink, clock: Clock) -> Self {
+        Self { feed, sink, clock, updates: Vec::new() }
     }
 
     pub(super) fn run(mut self, venue: &str, stopped: &mpsc::Receiver<Infallible>) {
@@ -45,7 +44,11 @@ impl<F: Feed> Publisher<F> {
 
     fn publish(&mut self) {
         for Update { channel, event } in self.updates.drain(..) {
-            self.sink.publish(channel, &self.feed.channels()[channel].topic, event);
+            let topic = &self.feed.channels()[channel].topic;
+            if let Event::Status(status) = &event {
+                self.sink.connection_state(topic, status);
+            }
+            self.sink.publish(channel, topic, event);
         }
         self.sink.flush();
     }

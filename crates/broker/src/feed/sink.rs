@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use market::Event;
+use market::{Event, Status};
 use tokio::sync::watch;
 use topics::{Batch, Registry, Topic, TopicName};
 use wire::Payload;
 
 use crate::clock::Clock;
+use crate::consolidate::{Consolidation, Source};
 
 /// Takes events. Nothing here waits: what a sink cannot pass on at once it keeps or counts.
 pub(crate) trait Sink: Send + Sized + 'static {
@@ -16,6 +17,10 @@ pub(crate) trait Sink: Send + Sized + 'static {
 
     /// Takes one event. `topic` is always the same for a `channel`.
     fn publish(&mut self, channel: usize, topic: &str, event: Event);
+
+    /// Notes the state of the connection whose events these are. It is not published: the venue's,
+    /// on the same topic, may be another.
+    fn connection_state(&mut self, topic: &str, status: &Status);
 
     /// A burst is over.
     fn flush(&mut self);
@@ -40,6 +45,8 @@ pub(crate) trait Sink: Send + Sized + 'static {
 pub(super) struct RegistrySink {
     batch: Batch,
     clock: Clock,
+    consolidation: Arc<Consolidation>,
+    source: Source,
     /// The topic of each channel, once it was published to.
     topics: Vec<Option<Arc<Topic>>>,
     refused: u64,
@@ -47,9 +54,15 @@ pub(super) struct RegistrySink {
 }
 
 impl RegistrySink {
-    pub(super) fn new(registry: Arc<Registry>, clock: Clock) -> Self {
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        consolidation: Arc<Consolidation>,
+        clock: Clock,
+    ) -> Self {
+        let source = consolidation.source();
         let renewal = watch::Sender::new(0);
-        Self { batch: Batch::new(registry), clock, topics: Vec::new(), refused: 0, renewal }
+        let (batch, topics) = (Batch::new(registry), Vec::new());
+        Self { batch, clock, consolidation, source, topics, refused: 0, renewal }
     }
 
     fn try_publish(
@@ -61,18 +74,23 @@ impl RegistrySink {
         if self.topics.len() <= channel {
             self.topics.resize(channel + 1, None);
         }
-        let topic = match &mut self.topics[channel] {
-            Some(topic) => topic,
+        let known = match &mut self.topics[channel] {
+            Some(known) => known,
             empty => empty.insert(self.batch.registry().resolve(topic)?),
         };
-        self.batch.publish(topic, Payload::Market(event), self.clock.wall())?;
+        let cause = Source::cause(&event).filter(|_| !is_venues(topic));
+        self.batch.publish(known, Payload::Market(event), self.clock.wall())?;
+        if let Some(cause) = cause {
+            self.source.follow(&mut self.batch, topic, &cause);
+        }
         Ok(())
     }
 }
 
 impl Sink for RegistrySink {
     fn another(&self) -> Self {
-        Self::new(Arc::clone(self.batch.registry()), self.clock)
+        let registry = Arc::clone(self.batch.registry());
+        Self::new(registry, Arc::clone(&self.consolidation), self.clock)
     }
 
     fn publish(&mut self, channel: usize, topic: &str, event: Event) {
@@ -84,6 +102,10 @@ impl Sink for RegistrySink {
                 tracing::error!(topic, refused = self.refused, %rejection, "not published");
             }
         }
+    }
+
+    fn connection_state(&mut self, topic: &str, status: &Status) {
+        self.source.follow(&mut self.batch, topic, &Event::Status(status.clone()));
     }
 
     fn flush(&mut self) {
@@ -104,4 +126,9 @@ impl Sink for RegistrySink {
     fn interest(&self) -> u64 {
         self.batch.registry().interest_changes()
     }
+}
+
+/// Whether `topic` is `status.<venue>`, without a symbol.
+pub(super) fn is_venues(topic: &str) -> bool {
+    topic.split('.').nth(2).is_none()
 }

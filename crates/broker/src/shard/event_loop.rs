@@ -301,6 +301,7 @@ impl<S: Service> EventLoop<S> {
         if self.connection(id).is_some() {
             self.connections[id.index()] = None;
             self.hub.remove(id);
+            self.service.gone(id);
         }
     }
 

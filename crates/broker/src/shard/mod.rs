@@ -26,7 +26,7 @@ use wire::Codec;
 use wire::close::Close;
 
 pub use commands::CommandService;
-pub(crate) use commands::publish;
+pub(crate) use commands::{payload, publish};
 pub use inbox::{Inbox, Owner};
 pub use latency::{BOUNDS as LATENCY_BOUNDS, LatencyReport};
 
@@ -65,6 +65,9 @@ pub trait Service: Send + 'static {
 
     /// All messages that have come in were given; what was put off may be done now.
     fn messages_done(&mut self) {}
+
+    /// A client is no more.
+    fn gone(&mut self, _from: SubscriberId) {}
 }
 
 /// Bounds of one shard's connections. Times in milliseconds.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 
@@ -273,4 +273,58 @@ async fn the_first_frame_of_a_closing_broker_is_whole() {
     tokio::join!(broker.shut_down(), read, async {
         assert_eq!(publisher.closed().await.0, 1001);
     });
+}
+
+#[tokio::test]
+async fn what_a_publisher_leaves_to_be_said_is_said_when_it_is_gone() {
+    let broker = Broker::start().await;
+    let mut client = broker.client().await;
+    client.subscribe(&["status.a", "chat.>"]).await;
+    let state = |state: &str| json!({"state": state, "reason": "r"});
+    let down = json!({"state": "down", "reason": "gone"});
+    for says_goodbye in [false, true] {
+        let mut publisher = broker.client().await;
+        let leave = |topic: &str, data: Value, will: Value| json!({"op": "publish", "topic": topic, "data": data, "will": will});
+        publisher.ask(leave("status.a", state("up"), down.clone())).await;
+        publisher.ask(leave("chat.taken-back", json!(1), json!("never"))).await;
+        publisher.publish("chat.taken-back", json!(2)).await;
+        publisher.ask(leave("chat.other", json!(1), json!("first"))).await;
+        publisher.ask(leave("chat.other", json!(2), json!("last words"))).await;
+        publisher.ask(leave("chat.null", json!(1), Value::Null)).await;
+        // What is refused leaves nothing behind.
+        for (topic, will) in [("status.a", json!({"state": "dead"})), ("chat.*", json!(1))] {
+            let answer = publisher.ask(leave(topic, state("up"), will)).await;
+            assert_eq!(answer["op"], "error", "{answer}");
+        }
+        let before: Vec<_> =
+            client.all_until_now().await.iter().map(|event| event["data"].clone()).collect();
+        assert_eq!(before.iter().filter(|data| data["state"] == "up").count(), 1);
+        if says_goodbye {
+            publisher.close().await;
+        } else {
+            publisher.vanish();
+        }
+        let mut last = [client.expect("event").await, client.expect("event").await];
+        last.sort_by_key(|event| event["topic"].to_string());
+        assert_eq!(last[0]["data"], "last words");
+        assert_eq!(
+            (&last[1]["topic"], &last[1]["data"]["state"]),
+            (&json!("status.a"), &json!("down"))
+        );
+        assert_eq!(last[1]["data"]["reason"], "gone");
+        client.assert_silence().await;
+    }
+}
+
+#[tokio::test]
+async fn one_connection_leaves_at_most_a_thousand_things_to_be_said() {
+    let broker = Broker::start().await;
+    let mut publisher = broker.client().await;
+    let leave =
+        |n: usize| json!({"op": "publish", "topic": format!("a.{n}"), "data": 1, "will": 2});
+    for n in 0..1_000 {
+        publisher.send(leave(n)).await;
+    }
+    publisher.refused(leave(1_000), "too_many").await;
+    assert_eq!(publisher.ask(leave(999)).await["op"], "published", "it has one for that topic");
 }

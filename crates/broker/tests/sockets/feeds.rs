@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::harness::{Broker, Client, RULES, ScriptedVenue, run, within};
+use crate::harness::{Broker, Client, RULES, ScriptedVenue, run, spawn, within};
 
 const TRADES: Streams = Streams { trades: true, quotes: false, book: false };
 
@@ -304,6 +304,26 @@ async fn a_feed_of_its_own_publishes_the_same_and_outlives_its_broker() {
     drop(stop);
     assert_eq!(status(&mut client, "down").await, "the feed was stopped");
     within("end of the feed", running).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_feed_of_its_own_that_is_killed_is_down_for_everybody() {
+    let exchange = ScriptedVenue::start().await;
+    let broker = Broker::start().await;
+    let mut client = broker.client().await;
+    client.subscribe(&["status.demo"]).await;
+    let (url, to) =
+        (format!("ws://{}", exchange.address()), format!("ws://{}/ws", broker.address()));
+    let arguments = ["feed", "kraken", "--symbols", "BTC/USD", "--as", "demo"];
+    let killed = spawn(&[&arguments[..], &["--url", &url, "--to", &to]].concat());
+    let mut socket = exchange.accept().await;
+    socket.heard().await;
+    socket.send(Message::text(r#"{"channel":"heartbeat"}"#)).await;
+    status(&mut client, "up").await;
+    // SIGKILL: it cannot say anything any more.
+    drop(killed);
+    let reason = status(&mut client, "down").await;
+    assert_eq!(reason, "the connection of the process that fed it ended");
 }
 
 #[tokio::test]

@@ -84,8 +84,9 @@ async fn topics_lists_what_a_pattern_matches() {
     client.publish("quote.y.B", quote(1)).await;
     client.publish("chat.a+b", json!(1)).await;
     for (query, expected) in [
-        ("", vec!["chat.a+b", "quote.x.A", "quote.y.B"]),
-        ("?pattern=%3E", vec!["chat.a+b", "quote.x.A", "quote.y.B"]),
+        // The best of all venues is published by the broker.
+        ("", vec!["chat.a+b", "nbbo.A", "nbbo.B", "quote.x.A", "quote.y.B"]),
+        ("?pattern=%3E", vec!["chat.a+b", "nbbo.A", "nbbo.B", "quote.x.A", "quote.y.B"]),
         ("?pattern=quote.*.*", vec!["quote.x.A", "quote.y.B"]),
         ("?pattern=quote.x.A", vec!["quote.x.A"]),
         ("?pattern=chat.a+b", vec!["chat.a+b"]),

@@ -7,6 +7,7 @@
 mod harness;
 
 mod bad_input;
+mod best_of_all;
 mod connections;
 mod feeds;
 mod http;

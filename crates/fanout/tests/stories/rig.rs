@@ -114,7 +114,7 @@ impl Rig {
                     });
                     Ok(())
                 }
-                Ok(Command::Publish { id, topic, data }) => {
+                Ok(Command::Publish { id, topic, data, .. }) => {
                     publish(registry, topic, data).map_err(|rejection| (id, rejection))
                 }
                 Err(BadCommand { id, rejection }) => Err((id, rejection)),

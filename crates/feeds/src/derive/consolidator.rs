@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use market::{Decimal, Event, Kind, Nanos, Quote, QuoteSide, Stamps, VenueState};
+use market::{Decimal, Event, Nanos, Quote, QuoteSide, Stamps, VenueState};
 use rustc_hash::FxHashMap;
-
-use crate::Channel;
 
 /// A feed that takes part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -199,28 +197,29 @@ impl Consolidator {
         }
     }
 
-    /// Takes an event of `member`; only quotes and status matter, of the venue or derived.
+    /// Takes an event of `member` on `topic`; only quotes and status matter, of the venue or
+    /// derived.
     pub fn update(
         &mut self,
         member: Member,
-        channel: &Channel,
+        topic: &str,
         event: &Event,
         out: &mut Vec<Consolidated>,
     ) {
         match event {
             Event::Quote(quote) => {
-                if let Some(symbol) = self.symbol(member, channel) {
+                if let Some(symbol) = self.symbol(member, "quote.", topic) {
                     self.quote(member, symbol, quote, out);
                 }
             }
             Event::Status(status) => {
                 let Some(Some(feed)) = self.members.get_mut(member.0) else { return };
-                if channel.topic.strip_prefix("status.") == Some(&feed.venue) {
+                if topic.strip_prefix("status.") == Some(&feed.venue) {
                     feed.state = status.state;
                     for at in 0..feed.symbols.len() {
                         self.status_of(member, at, status.state, status.stamps, out);
                     }
-                } else if let Some(symbol) = self.symbol(member, channel) {
+                } else if let Some(symbol) = self.symbol(member, "status.", topic) {
                     if let Some(entry) = self.entry(member, symbol) {
                         entry.state = status.state;
                         if status.state == VenueState::Down {
@@ -267,18 +266,12 @@ impl Consolidator {
     }
 
     /// The symbol of a topic `quote.<venue>.<symbol>` or `status.<venue>.<symbol>`.
-    fn symbol(&mut self, member: Member, channel: &Channel) -> Option<usize> {
+    fn symbol(&mut self, member: Member, prefix: &str, topic: &str) -> Option<usize> {
         let Some(Some(feed)) = self.members.get_mut(member.0) else { return None };
-        if let Some(&known) = feed.by_topic.get(channel.topic.as_str()) {
+        if let Some(&known) = feed.by_topic.get(topic) {
             return Some(known);
         }
-        let prefix = match channel.kind {
-            Kind::Quote => "quote.",
-            Kind::Status => "status.",
-            Kind::Trade | Kind::Book | Kind::Bar => return None,
-        };
-        let rest = channel.topic.strip_prefix(prefix)?.strip_prefix(&*feed.venue)?;
-        let name = rest.strip_prefix('.')?;
+        let name = topic.strip_prefix(prefix)?.strip_prefix(&*feed.venue)?.strip_prefix('.')?;
         let index = match self.by_name.get(name) {
             Some(&known) => known,
             None if self.symbols.len() < self.symbols_max => {
@@ -292,7 +285,7 @@ impl Consolidator {
                 return None;
             }
         };
-        feed.by_topic.insert(channel.topic.as_str().into(), index);
+        feed.by_topic.insert(topic.into(), index);
         let entries = &mut self.symbols[index].entries;
         if entries.iter().all(|entry| entry.member != member.0) {
             feed.symbols.push(index);

@@ -7,8 +7,7 @@
 //!
 //! Whoever owns a feed gives each of its updates to the feed's [`Derive`] right after publishing
 //! it, and publishes what comes of it next, so that what is derived follows its cause. All of
-//! these, of the venue and derived, then go to the [`Consolidator`], which the owners of all feeds
-//! share.
+//! these, of the venue and derived, then go to the [`Consolidator`], which all publishers share.
 //!
 //! ```
 //! use feeds::derive::{Consolidator, Derive, DeriveOptions};
@@ -34,7 +33,7 @@
 //! let mut all = Consolidator::new(1_000);
 //! let x = all.join("x");
 //! for update in &derived {
-//!     all.update(x, &derive.channels()[update.channel], &update.event, &mut out);
+//!     all.update(x, &derive.channels()[update.channel].topic, &update.event, &mut out);
 //! }
 //! // No quote yet, so nothing that could be compared with other venues.
 //! assert!(out.is_empty());

@@ -12,7 +12,7 @@ pub(crate) use book::ClientBook;
 pub(crate) use broker::{Answer, Broker, ask};
 pub(crate) use client::Client;
 pub(crate) use follower::Follower;
-pub(crate) use process::{Tickwire, run, run_with_input};
+pub(crate) use process::{Tickwire, run, run_with_input, spawn};
 pub(crate) use raw::{BINARY, CLOSE, PING, PONG, Raw, TEXT, frame, frame_head};
 pub(crate) use venue::{RULES, ScriptedVenue};
 

@@ -23,6 +23,11 @@ pub(crate) async fn run(arguments: &[&str]) -> Output {
     within("end of the command", command(arguments).output()).await.unwrap()
 }
 
+/// Starts it; it is killed when this is dropped.
+pub(crate) fn spawn(arguments: &[&str]) -> Child {
+    command(arguments).stderr(Stdio::null()).spawn().unwrap()
+}
+
 /// Runs it to its end with something to read.
 pub(crate) async fn run_with_input(arguments: &[&str], input: &str) -> Output {
     let mut command = command(arguments);

@@ -32,9 +32,8 @@ impl Rig {
             Some((kind, symbol)) => format!("{kind}.{venue}.{symbol}"),
             None => format!("{topic}.{venue}"),
         };
-        let channel = Channel { kind: event.kind(), topic };
         let mut out = Vec::new();
-        self.all.update(*member, &channel, &event, &mut out);
+        self.all.update(*member, &topic, &event, &mut out);
         self.texts(out)
     }
 
@@ -131,12 +130,11 @@ fn the_event_is_json_with_decimals_as_text() {
     let mut all = Consolidator::new(1);
     let [x, y] = ["x\"", "y"].map(|venue| all.join(venue));
     let mut out = Vec::new();
-    let topic = |text: &str| channel(Kind::Quote, text);
-    all.update(x, &topic("quote.x\".A"), &quote(side(1_000, 250), None), &mut out);
-    all.update(y, &topic("quote.y.A"), &quote(None, side(995, 1)), &mut out);
+    all.update(x, "quote.x\".A", &quote(side(1_000, 250), None), &mut out);
+    all.update(y, "quote.y.A", &quote(None, side(995, 1)), &mut out);
     // Beyond the bound, or of another venue.
-    all.update(y, &topic("quote.y.B"), &quote(None, side(995, 1)), &mut out);
-    all.update(y, &topic("quote.z.A"), &quote(None, side(995, 1)), &mut out);
+    all.update(y, "quote.y.B", &quote(None, side(995, 1)), &mut out);
+    all.update(y, "quote.z.A", &quote(None, side(995, 1)), &mut out);
     assert_eq!((out.len(), all.refused()), (2, 1));
     assert_eq!(
         out[0].nbbo.json(),
