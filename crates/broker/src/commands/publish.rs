@@ -25,7 +25,9 @@ Examples:
   my-script | tickwire pub --stdin
   tickwire sub 'chat.>' --json | tickwire pub --stdin --url ws://127.0.0.1:8081/ws
 
-A line of --stdin is an object with \"topic\" and \"data\"; whatever else is in it is left out.
+A line of --stdin is an object with \"topic\" and \"data\"; whatever else is in it is left out. With a
+\"will\" the broker publishes that as the topic's last event when this ends, however it ends:
+{\"topic\":\"status.mine\",\"data\":{\"state\":\"up\",\"reason\":\"\"},\"will\":{\"state\":\"down\",\"reason\":\"gone\"}}
 Market topics (trade. quote. book. bar- status.) want the fields of their kind; any other topic
 takes any JSON value. Empty lines are skipped.")]
 pub struct PublishArguments {
@@ -84,6 +86,7 @@ fn read_lines(input: impl std::io::BufRead, queue: &mpsc::Sender<std::io::Result
 struct Line {
     topic: String,
     data: Data,
+    will: Option<Data>,
 }
 
 /// The state of one run.
@@ -147,7 +150,7 @@ impl Publishing {
         if text.is_empty() {
             return Ok(());
         }
-        let (topic, data) = match self.read(text) {
+        let Line { topic, data, will } = match self.read(text) {
             Ok(read) => read,
             Err(problem) => {
                 self.failed += 1;
@@ -155,7 +158,7 @@ impl Publishing {
                 return Ok(());
             }
         };
-        let publish = Publish { id: Some(self.line), topic, data, will: None };
+        let publish = Publish { id: Some(self.line), topic, data, will };
         if self.sender.send(&publish.into()).await.is_ok() {
             self.outstanding += 1;
             return Ok(());
@@ -170,19 +173,15 @@ impl Publishing {
     }
 
     /// What a line says.
-    fn read(&self, text: &str) -> Result<(String, Data), String> {
+    fn read(&self, text: &str) -> Result<Line, String> {
         match &self.topic {
-            Some(topic) => match Data::from_json(text) {
-                Ok(data) => Ok((topic.clone(), data)),
-                Err(error) => Err(format!("not one JSON value: {error}")),
-            },
-            None => match serde_json::from_str(text) {
-                Ok(Line { topic, data }) => Ok((topic, data)),
-                Err(error) => Err(format!(
-                    "not an object with \"topic\" and \"data\": {}",
-                    printable(&error.to_string())
-                )),
-            },
+            Some(topic) => Data::from_json(text)
+                .map(|data| Line { topic: topic.clone(), data, will: None })
+                .map_err(|error| format!("not one JSON value: {error}")),
+            None => serde_json::from_str(text).map_err(|error| {
+                let words = printable(&error.to_string());
+                format!("not an object with \"topic\" and \"data\": {words}")
+            }),
         }
     }
 

@@ -62,9 +62,13 @@ impl Renderer {
 
     fn data(&mut self, topic: &str, data: &client::Data, whole: bool) -> String {
         let kind = topic.split('.').next().unwrap_or_default();
-        let market =
-            matches!(kind, "trade" | "quote" | "book" | "status") || kind.starts_with("bar-");
+        let market = matches!(kind, "trade" | "quote" | "book" | "status" | "nbbo")
+            || kind.starts_with("bar-");
         let value = match data.parse::<Value>() {
+            // Anybody may publish anything to a topic of that name.
+            Ok(Value::Object(fields)) if kind == "nbbo" && !fields.contains_key("bid_venue") => {
+                return data.as_str().into();
+            }
             Ok(value @ Value::Object(_)) if market => value,
             _ => return data.as_str().into(),
         };
@@ -73,13 +77,18 @@ impl Renderer {
             "trade" => {
                 format!("{:<4} {:>12} × {}", field("side"), field("price"), field("size"))
             }
-            "quote" => {
-                let side = |price: &str, size: &str| match &value[price] {
+            "quote" | "nbbo" => {
+                let side = |side: &str| match &value[format!("{side}_price")] {
                     Value::Null => "none".into(),
-                    shown => format!("{:>12} × {}", text(shown), field(size)),
+                    price => {
+                        let (size, venue) =
+                            (&value[format!("{side}_size")], &value[format!("{side}_venue")]);
+                        let place =
+                            venue.as_str().map_or(String::new(), |venue| format!(" @{venue}"));
+                        format!("{:>12} × {}{place}", text(price), text(size))
+                    }
                 };
-                let (bid, ask) = (side("bid_price", "bid_size"), side("ask_price", "ask_size"));
-                format!("bid {bid:<24}  ask {ask}")
+                format!("bid {:<24}  ask {}", side("bid"), side("ask"))
             }
             "book" => self.book(topic, &value, whole),
             "status" => format!("{:<6} {}", field("state"), field("reason")),
@@ -198,6 +207,10 @@ mod tests {
             "12:00:00.123456  quote.x.A          \
              bid          1.0 × 2          ask none  [5 in one, from 5]"
         );
+        let best = r#"{"bid_price":"1.0","bid_size":"2","bid_venue":"x","ask_price":null,"ask_size":null,"ask_venue":null,"venues":1}"#;
+        let line = renderer.event(&event("nbbo.A", best));
+        assert!(line.ends_with("bid          1.0 × 2 @x       ask none"), "{line}");
+        assert!(renderer.event(&event("nbbo.A", r#"{"a":1}"#)).ends_with(r#"{"a":1}"#));
         let status = r#"{"state":"down","reason":"no route"}"#;
         assert!(renderer.event(&event("status.sim", status)).ends_with("down   no route"));
         let bar = r#"{"open":"1","high":"3","low":"0.5","close":"2","volume":"10","trades":4}"#;

@@ -288,7 +288,7 @@ async fn pub_says_what_is_unconfirmed_when_the_broker_goes_away() {
 #[tokio::test]
 async fn pub_stdin_takes_the_topic_from_each_line() {
     let lines = [
-        r#"{"topic":"chat.a","data":{"n":1.10}}"#,
+        r#"{"topic":"chat.a","data":{"n":1.10},"will":"gone"}"#,
         r#"{"op":"event","seq":7,"data":2,"topic":"chat.b"}"#,
         "5",
         r#"{"topic":"chat.a"}"#,
@@ -312,7 +312,10 @@ async fn pub_stdin_takes_the_topic_from_each_line() {
         assert!(report.starts_with(&words), "{report}");
     }
     let first = said.recv().await.unwrap();
-    assert!(first.contains(r#""topic":"chat.a","data":{"n":1.10}"#), "digit for digit: {first}");
+    assert!(
+        first.contains(r#""topic":"chat.a","data":{"n":1.10},"will":"gone"}"#),
+        "digit for digit: {first}"
+    );
     let second: Value = serde_json::from_str(&said.recv().await.unwrap()).unwrap();
     assert_eq!((&second["topic"], &second["data"]), (&json!("chat.b"), &json!(2)));
 }
