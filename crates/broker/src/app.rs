@@ -299,7 +299,7 @@ impl LinePublisher for Lines {
             .read_publication(line, |publication| {
                 let (topic, data) = publication?;
                 let payload = payload(topic, &data, clock.wall())?;
-                let (_, cause) = publish(batch, *clock, topic, payload)?;
+                let (_, cause) = publish(batch, *clock, topic, None, payload)?;
                 if let Some(cause) = cause {
                     source.lock().follow(batch, topic, &cause);
                 }
@@ -313,6 +313,8 @@ impl LinePublisher for Lines {
 struct TopicLine<'a> {
     topic: &'a str,
     kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    native: Option<&'a str>,
     epoch: String,
     seq: u64,
     history: usize,
@@ -336,6 +338,7 @@ impl Api for Broker {
             .map(|info| TopicLine {
                 topic: info.topic.name().as_str(),
                 kind: kind_name(info.topic.kind()),
+                native: info.topic.native(),
                 epoch: info.topic.epoch().to_string(),
                 seq: info.seq,
                 history: info.history,

@@ -83,6 +83,9 @@ pub struct Publish {
     /// there again: how others learn that the publisher is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub will: Option<Data>,
+    /// The symbol as the venue spells it, for whoever lists topics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub native: Option<String>,
 }
 
 impl From<Publish> for Command {

@@ -60,7 +60,8 @@ async fn commands_go_out_and_messages_come_in_at_the_same_time() {
     let sending = tokio::spawn(async move {
         for id in 1..=COUNT {
             let data = client::Data::from_json("{}").unwrap();
-            let publish = Publish { id: Some(id), topic: "t".into(), data, will: None };
+            let publish =
+                Publish { id: Some(id), topic: "t".into(), data, will: None, native: None };
             sender.send(&publish.into()).await.unwrap();
         }
         sender

@@ -53,7 +53,8 @@ fn commands_are_written_as_the_protocol_says() {
 fn published_data_keeps_its_notation_and_its_64_bits() {
     let text = r#"{"z":1.10,"a":18446744073709551615,"b":[-9223372036854775808,null,{"k":true}]}"#;
     let data = Data::from_json(text).unwrap();
-    let command = Command::from(Publish { id: None, topic: "t".into(), data, will: None });
+    let command =
+        Command::from(Publish { id: None, topic: "t".into(), data, will: None, native: None });
     let sent = String::from_utf8(Codec::Json.encode(&command).unwrap()).unwrap();
     assert_eq!(sent, format!(r#"{{"op":"publish","topic":"t","data":{text}}}"#));
     let sent: Value = rmp_serde::from_slice(&Codec::MessagePack.encode(&command).unwrap()).unwrap();

@@ -58,6 +58,22 @@ pub struct Channel {
     pub kind: Kind,
     /// The topic's full name, such as `trade.sim.BTC-USD`, `bar-1s.sim.BTC-USD` or `status.sim`.
     pub topic: String,
+    /// The symbol as the venue spells it, where the topic has one and that is known.
+    pub native: Option<Box<str>>,
+}
+
+impl Channel {
+    /// A channel of which it is not known how the venue spells its symbol, if it has one.
+    #[must_use]
+    pub fn new(kind: Kind, topic: impl Into<String>) -> Self {
+        Self { kind, topic: topic.into(), native: None }
+    }
+
+    /// The same, of the symbol that the venue calls `native`.
+    #[must_use]
+    pub fn of(self, native: &str) -> Self {
+        Self { native: Some(native.into()), ..self }
+    }
 }
 
 /// One event of one channel.

@@ -1,5 +1,6 @@
 //! One topic: its fixed facts, its log under a lock, and which shards want to hear of it.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use market::Kind;
@@ -81,6 +82,7 @@ pub struct Topic {
     /// For each shard where it keeps what it knows of the topic, so that it need not look it up:
     /// with many topics each look-up is two more lines of memory that no cache holds.
     places: SmallVec<[AtomicU32; 4]>,
+    native: OnceLock<Box<str>>,
     log: Mutex<Log>,
 }
 
@@ -106,6 +108,7 @@ impl Topic {
             interest: AtomicU64::new(0),
             dirty: AtomicU64::new(0),
             places: (0..shards).map(|_| AtomicU32::new(NOWHERE)).collect(),
+            native: OnceLock::new(),
             log: Mutex::new(Log::new(merging, head)),
         }
     }
@@ -139,6 +142,17 @@ impl Topic {
     #[must_use]
     pub fn start(&self) -> u64 {
         self.start
+    }
+
+    /// The symbol as the venue spells it, where a publisher has said so.
+    #[must_use]
+    pub fn native(&self) -> Option<&str> {
+        self.native.get().map(|native| &**native)
+    }
+
+    /// Notes how the venue spells the topic's symbol. The first to say it is right.
+    pub fn set_native(&self, native: &str) {
+        self.native.get_or_init(|| native.into());
     }
 
     /// The log, locked. Hold it for no longer than one read or copy takes.

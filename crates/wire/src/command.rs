@@ -73,12 +73,20 @@ pub enum Command<'a> {
         /// The `data` of one more event, should the connection end before it publishes to the
         /// topic again; not checked either.
         will: Option<Data<'a>>,
+        /// The symbol as the venue spells it, for whoever lists topics; at most
+        /// [`Command::NATIVE_MAX`] bytes, not empty.
+        native: Option<&'a str>,
     },
     /// Answer with a pong.
     Ping {
         /// Comes back in the answer.
         id: Option<Id>,
     },
+}
+
+impl Command<'_> {
+    /// The longest native symbol, in bytes.
+    pub const NATIVE_MAX: usize = 128;
 }
 
 /// What to do for a subscriber of trades or generic events that the history has outrun.

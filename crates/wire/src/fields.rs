@@ -28,7 +28,8 @@ pub(crate) fn read_command<'a>(
         Some("publish") => {
             let (topic, data) = fields.publication(text)?;
             let will = fields.data("will", text).filter(|will| !will.value.is_null());
-            Ok(Command::Publish { id: fields.id, topic, data, will })
+            let native = fields.native()?;
+            Ok(Command::Publish { id: fields.id, topic, data, will, native })
         }
         Some("ping") => Ok(Command::Ping { id: fields.id }),
         Some(other) => Err(fields.bad(format_args!(
@@ -85,6 +86,16 @@ impl<'a> Fields<'a> {
         let topic = topic.ok_or_else(|| self.bad("publish needs \"topic\", a string"))?;
         let data = self.data("data", text);
         data.map(|data| (topic, data)).ok_or_else(|| self.bad("publish needs \"data\""))
+    }
+
+    fn native(&self) -> Result<Option<&'a str>, BadCommand> {
+        let Some(value) = self.given("native") else { return Ok(None) };
+        let native = value.into_string();
+        let fits = |native: &&str| (1..=Command::NATIVE_MAX).contains(&native.len());
+        native.filter(fits).map(Some).ok_or_else(|| {
+            let most = Command::NATIVE_MAX;
+            self.bad(format_args!("\"native\" must be a string of 1 to {most} bytes"))
+        })
     }
 
     /// The member called `name`, with its text; `text` is that of the whole object.

@@ -87,6 +87,7 @@ struct Line {
     topic: String,
     data: Data,
     will: Option<Data>,
+    native: Option<String>,
 }
 
 /// The state of one run.
@@ -150,7 +151,7 @@ impl Publishing {
         if text.is_empty() {
             return Ok(());
         }
-        let Line { topic, data, will } = match self.read(text) {
+        let Line { topic, data, will, native } = match self.read(text) {
             Ok(read) => read,
             Err(problem) => {
                 self.failed += 1;
@@ -158,7 +159,7 @@ impl Publishing {
                 return Ok(());
             }
         };
-        let publish = Publish { id: Some(self.line), topic, data, will };
+        let publish = Publish { id: Some(self.line), topic, data, will, native };
         if self.sender.send(&publish.into()).await.is_ok() {
             self.outstanding += 1;
             return Ok(());
@@ -176,7 +177,7 @@ impl Publishing {
     fn read(&self, text: &str) -> Result<Line, String> {
         match &self.topic {
             Some(topic) => Data::from_json(text)
-                .map(|data| Line { topic: topic.clone(), data, will: None })
+                .map(|data| Line { topic: topic.clone(), data, will: None, native: None })
                 .map_err(|error| format!("not one JSON value: {error}")),
             None => serde_json::from_str(text).map_err(|error| {
                 let words = printable(&error.to_string());

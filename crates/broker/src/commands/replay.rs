@@ -229,7 +229,7 @@ impl Player {
             self.topics.insert(topic.to_string());
         }
         let topic = topic.into_owned();
-        let publish = Publish { id: Some(self.line), topic, data, will: None };
+        let publish = Publish { id: Some(self.line), topic, data, will: None, native: None };
         self.sender.send(&Command::from(publish)).await?;
         self.sent += 1;
         Ok(())

@@ -37,6 +37,9 @@ struct Listing {
 struct Topic {
     topic: String,
     kind: String,
+    /// The symbol as the venue spells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    native: Option<String>,
     epoch: String,
     seq: u64,
     /// Events that are held for those who ask for history.
@@ -104,9 +107,13 @@ fn table(topics: &[Topic]) -> String {
     let mut columns = vec![
         column("TOPIC", topics, |topic| Some(printable(&topic.topic))),
         column("KIND", topics, |topic| Some(printable(&topic.kind))),
-        column("SEQ", topics, |topic| Some(topic.seq.to_string())),
     ];
     // What no topic says has no column.
+    if topics.iter().any(|topic| topic.native.is_some()) {
+        columns.push(column("NATIVE", topics, |topic| topic.native.as_deref().map(printable)));
+    }
+    let names = columns.len();
+    columns.push(column("SEQ", topics, |topic| Some(topic.seq.to_string())));
     if topics.iter().any(|topic| topic.history.is_some()) {
         columns.push(column("HISTORY", topics, |topic| topic.history.map(|n| n.to_string())));
     }
@@ -124,8 +131,11 @@ fn table(topics: &[Topic]) -> String {
         for (index, (cells, width)) in columns.iter().zip(&widths).enumerate() {
             let cell = &cells[row];
             // Names to the left, numbers to the right.
-            line +=
-                &if index < 2 { format!("{cell:<width$}  ") } else { format!("{cell:>width$}  ") };
+            line += &if index < names {
+                format!("{cell:<width$}  ")
+            } else {
+                format!("{cell:>width$}  ")
+            };
         }
         text += line.trim_end();
         text.push('\n');

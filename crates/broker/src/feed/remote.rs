@@ -4,10 +4,12 @@
 //! events meanwhile is the [`Queue`]'s to say. After each connect every book is sent whole, for
 //! the broker may be another one that knows nothing.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Codec, Command, Connection, Data, Message, Publish, Receiver, Sender};
+use feeds::Channel;
 use market::{Event, Status, VenueState};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
@@ -32,6 +34,8 @@ pub(crate) struct Link(Arc<Shared>);
 struct Shared {
     url: String,
     queue: Mutex<Queue>,
+    /// How the venue spells the symbol of each topic.
+    natives: Mutex<HashMap<Arc<str>, String>>,
     /// Something waits, or was confirmed.
     news: Notify,
     renewal: watch::Sender<u64>,
@@ -43,6 +47,7 @@ impl Link {
         Self(Arc::new(Shared {
             url: url.to_owned(),
             queue: Mutex::new(Queue::new(bytes_max)),
+            natives: Mutex::new(HashMap::new()),
             news: Notify::new(),
             renewal: watch::Sender::new(0),
         }))
@@ -140,6 +145,8 @@ impl Shared {
         let mut text = Vec::new();
         // The last event sent, where nothing asks yet for it to be confirmed.
         let mut unasked = None;
+        // Topics that this broker has been told of.
+        let mut told: HashSet<Arc<str>> = HashSet::new();
         loop {
             let news = self.news.notified();
             let next = {
@@ -167,7 +174,12 @@ impl Shared {
             let will = last_words(&item.topic, &item.event);
             let will = will.and_then(|will| written(&mut text, &will).ok());
             let id = (number.is_multiple_of(CONFIRM_EACH) || !more).then_some(number);
-            let publish = Publish { id, topic: item.topic.to_string(), data, will };
+            let native = (!told.contains(&item.topic)).then(|| {
+                told.insert(Arc::clone(&item.topic));
+                self.natives.lock().get(&item.topic).cloned()
+            });
+            let (topic, native) = (item.topic.to_string(), native.flatten());
+            let publish = Publish { id, topic, data, will, native };
             unasked = publish.id.is_none().then_some(number);
             if sender.send(&publish.into()).await.is_err() {
                 return self.ending().await;
@@ -243,11 +255,18 @@ impl Sink for RemoteSink {
         Self { shared: Arc::clone(&self.shared), topics, renewals: self.renewals }
     }
 
-    fn publish(&mut self, channel: usize, topic: &str, event: Event) {
-        if self.topics.len() <= channel {
-            self.topics.resize(channel + 1, None);
+    fn publish(&mut self, number: usize, channel: &Channel, event: Event) {
+        if self.topics.len() <= number {
+            self.topics.resize(number + 1, None);
         }
-        let topic = self.topics[channel].get_or_insert_with(|| topic.into());
+        let topic = self.topics[number].get_or_insert_with(|| {
+            let topic: Arc<str> = channel.topic.as_str().into();
+            let fits = |native: &&str| native.len() <= wire::Command::NATIVE_MAX;
+            if let Some(native) = channel.native.as_deref().filter(fits) {
+                self.shared.natives.lock().insert(Arc::clone(&topic), native.to_string());
+            }
+            topic
+        });
         let mut queue = self.shared.queue.lock();
         let lost = queue.lost();
         let too_much = queue.push(topic, event, self.renewals);

@@ -228,12 +228,13 @@ impl<S: Sink> Session<S> {
     /// Publishes the venue's state, if this connection's changes it.
     fn say(&mut self, own: Option<(VenueState, &str)>) {
         let stamps = Stamps { received: self.shared.clock.wall(), ..Stamps::default() };
-        let topic = &self.adapter.desk().channels()[STATUS].topic;
+        let channel = &self.adapter.desk().channels()[STATUS];
         let (state, reason) = own.unwrap_or((VenueState::Down, "nobody subscribes"));
-        self.sink.connection_state(topic, &Status { state, reason: reason.into(), stamps });
+        let status = Status { state, reason: reason.into(), stamps };
+        self.sink.connection_state(&channel.topic, &status);
         if let Some((state, reason)) = self.shared.health.lock().set(self.index, own) {
             let status = Event::Status(Status { state, reason: reason.into(), stamps });
-            self.sink.publish(STATUS, topic, status);
+            self.sink.publish(STATUS, channel, status);
         }
         self.sink.flush();
     }
@@ -262,30 +263,29 @@ impl<S: Sink> Session<S> {
     fn publish(&mut self) {
         let desk = self.adapter.desk();
         for update in self.out.updates.drain(..) {
-            let topic = &desk.channels()[update.channel].topic;
+            let channel = &desk.channels()[update.channel];
             self.derive.update(desk.channels(), &update, &mut self.derived);
             match update.event {
                 Event::Status(status) if update.channel == STATUS => {
-                    self.sink.connection_state(topic, &status);
+                    self.sink.connection_state(&channel.topic, &status);
                     let state = (!self.idle).then_some((status.state, &*status.reason));
                     let said = self.shared.health.lock().set(self.index, state);
                     if let Some((state, reason)) = said {
                         let status = Status { state, reason: reason.into(), ..status };
-                        self.sink.publish(STATUS, topic, Event::Status(status));
+                        self.sink.publish(STATUS, channel, Event::Status(status));
                     }
                 }
-                event => self.sink.publish(own(update.channel), topic, event),
+                event => self.sink.publish(own(update.channel), channel, event),
             }
             for Update { channel, event } in self.derived.drain(..) {
-                let topic = &self.derive.channels()[channel].topic;
-                self.sink.publish(derived(channel), topic, event);
+                self.sink.publish(derived(channel), &self.derive.channels()[channel], event);
             }
         }
     }
 
     fn publish_derived(&mut self) {
         for Update { channel, event } in self.derived.drain(..) {
-            self.sink.publish(derived(channel), &self.derive.channels()[channel].topic, event);
+            self.sink.publish(derived(channel), &self.derive.channels()[channel], event);
         }
     }
 
@@ -376,7 +376,7 @@ impl<S: Sink> Session<S> {
             let (bids, asks) = (levels(BookSide::Bid), levels(BookSide::Ask));
             let stamps = Stamps { received, flags, ..Stamps::default() };
             let diff = BookDiff { reset: true, bids, asks, stamps };
-            self.sink.publish(own(channel), &topic, Event::Book(diff));
+            self.sink.publish(own(channel), &desk.channels()[channel], Event::Book(diff));
         }
         self.sink.flush();
     }

@@ -44,11 +44,11 @@ impl<F: Feed> Publisher<F> {
 
     fn publish(&mut self) {
         for Update { channel, event } in self.updates.drain(..) {
-            let topic = &self.feed.channels()[channel].topic;
+            let target = &self.feed.channels()[channel];
             if let Event::Status(status) = &event {
-                self.sink.connection_state(topic, status);
+                self.sink.connection_state(&target.topic, status);
             }
-            self.sink.publish(channel, topic, event);
+            self.sink.publish(channel, target, event);
         }
         self.sink.flush();
     }

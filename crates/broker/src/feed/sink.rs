@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use feeds::Channel;
 use market::{Event, Status};
 use tokio::sync::watch;
 use topics::{Batch, Registry, Topic, TopicName};
@@ -15,8 +16,8 @@ pub(crate) trait Sink: Send + Sized + 'static {
     /// Another way into the same place, for another connection: channels are its own.
     fn another(&self) -> Self;
 
-    /// Takes one event. `topic` is always the same for a `channel`.
-    fn publish(&mut self, channel: usize, topic: &str, event: Event);
+    /// Takes one event. `channel` is always the same for a `number`.
+    fn publish(&mut self, number: usize, channel: &Channel, event: Event);
 
     /// Notes the state of the connection whose events these are. It is not published: the venue's,
     /// on the same topic, may be another.
@@ -67,19 +68,23 @@ impl RegistrySink {
 
     fn try_publish(
         &mut self,
-        channel: usize,
-        topic: &str,
+        number: usize,
+        channel: &Channel,
         event: Event,
     ) -> Result<(), wire::Rejection> {
-        if self.topics.len() <= channel {
-            self.topics.resize(channel + 1, None);
+        if self.topics.len() <= number {
+            self.topics.resize(number + 1, None);
         }
-        let known = match &mut self.topics[channel] {
+        let topic = channel.topic.as_str();
+        let known = match &mut self.topics[number] {
             Some(known) => known,
             empty => empty.insert(self.batch.registry().resolve(topic)?),
         };
         let cause = Source::cause(&event).filter(|_| !is_venues(topic));
         self.batch.publish(known, Payload::Market(event), self.clock.wall())?;
+        if let Some(native) = &channel.native {
+            known.set_native(native);
+        }
         if let Some(cause) = cause {
             self.source.follow(&mut self.batch, topic, &cause);
         }
@@ -93,9 +98,10 @@ impl Sink for RegistrySink {
         Self::new(registry, Arc::clone(&self.consolidation), self.clock)
     }
 
-    fn publish(&mut self, channel: usize, topic: &str, event: Event) {
-        if let Err(rejection) = self.try_publish(channel, topic, event) {
+    fn publish(&mut self, number: usize, channel: &Channel, event: Event) {
+        if let Err(rejection) = self.try_publish(number, channel, event) {
             self.refused += 1;
+            let topic = &channel.topic;
             // Once in full, then at each power of two, so that a full registry does not fill the
             // log as well.
             if self.refused.is_power_of_two() {

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use feeds::Channel;
 use feeds::adapter::Rules;
-use market::{Event, Stamps, Status, VenueState};
+use market::{Event, Kind, Stamps, Status, VenueState};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -71,7 +72,8 @@ pub(crate) async fn run<S: Sink>(
         let stamps = Stamps { received: clock.wall(), ..Stamps::default() };
         let reason = "a session broke off; the log has more".into();
         let status = Status { state: VenueState::Down, reason, stamps };
-        sink.publish(0, &format!("status.{}", shared.venue), Event::Status(status));
+        let channel = Channel::new(Kind::Status, format!("status.{}", shared.venue));
+        sink.publish(0, &channel, Event::Status(status));
         sink.flush();
     }
     tracing::debug!(venue = shared.venue, "feed stopped");

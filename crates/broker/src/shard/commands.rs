@@ -59,13 +59,14 @@ impl Publisher {
         &mut self,
         from: SubscriberId,
         topic: &str,
+        native: Option<&str>,
         data: &Data<'_>,
         will: Option<&Data<'_>>,
     ) -> Result<Published, Rejection> {
         let now = self.clock.wall();
         // Both first: what is refused leaves nothing behind.
         let will = will.map(|will| self.checked(from, topic, will)).transpose()?;
-        let published = self.put(from, topic, payload(topic, data, now)?)?;
+        let published = self.put(from, topic, native, payload(topic, data, now)?)?;
         if let Some(will) = will {
             self.wills.entry(from).or_default().insert(topic.into(), will);
         } else if let Some(wills) = self.wills.get_mut(&from) {
@@ -94,9 +95,10 @@ impl Publisher {
         &mut self,
         from: SubscriberId,
         topic: &str,
+        native: Option<&str>,
         payload: Payload,
     ) -> Result<Published, Rejection> {
-        let (published, cause) = publish(&mut self.batch, self.clock, topic, payload)?;
+        let (published, cause) = publish(&mut self.batch, self.clock, topic, native, payload)?;
         if let Some(cause) = cause {
             let source = self.sources.entry(from);
             let source = source.or_insert_with(|| self.consolidation.source());
@@ -111,7 +113,7 @@ impl Publisher {
             if let Payload::Market(event) = &mut payload {
                 event.stamps_mut().received = self.clock.wall();
             }
-            if let Err(rejection) = self.put(from, &topic, payload) {
+            if let Err(rejection) = self.put(from, &topic, None, payload) {
                 tracing::warn!(topic, %rejection, "the will of a client was not published");
             }
         }
@@ -170,8 +172,8 @@ fn carry_out(
         Command::Unsubscribe { id, topics } => hub
             .unsubscribe(from, id.as_ref(), &topics)
             .map_err(|rejection| BadCommand { id, rejection }),
-        Command::Publish { id, topic, data, will } => {
-            match publisher.publish(from, topic, &data, will.as_ref()) {
+        Command::Publish { id, topic, data, will, native } => {
+            match publisher.publish(from, topic, native, &data, will.as_ref()) {
                 Ok(Published { epoch, seq }) => {
                     if let Some(id) = id {
                         hub.reply(from, |out| {
@@ -199,11 +201,12 @@ pub(crate) fn payload(topic: &str, data: &Data<'_>, now: Nanos) -> Result<Payloa
     })
 }
 
-/// Publishes to `topic`. Returns besides what [`Source::follow`] must be given now.
+/// Publishes to `topic`, whose symbol the venue spells `native`. Returns besides what [`Source::follow`] must be given now.
 pub(crate) fn publish(
     batch: &mut Batch,
     clock: Clock,
     topic: &str,
+    native: Option<&str>,
     payload: Payload,
 ) -> Result<(Published, Option<Event>), Rejection> {
     let cause = match &payload {
@@ -211,5 +214,9 @@ pub(crate) fn publish(
         Payload::Book(..) | Payload::Json(_) => None,
     };
     let mut topic: Arc<_> = batch.registry().resolve(topic)?;
-    Ok((batch.publish(&mut topic, payload, clock.wall())?, cause))
+    let published = batch.publish(&mut topic, payload, clock.wall())?;
+    if let Some(native) = native {
+        topic.set_native(native);
+    }
+    Ok((published, cause))
 }

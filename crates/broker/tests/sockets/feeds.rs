@@ -64,8 +64,10 @@ async fn what_a_venue_says_reaches_subscribers_and_a_cut_is_seen_and_healed() {
     socket.book("c-d", true, 10).await;
     let book = next_of(&mut client, "book.demo.x-z").await;
     assert_eq!(book["data"]["bids"], json!([["10", "2"]]));
+    assert_eq!(broker.native("book.demo.x-z").await, "c-d");
     let bar = next_of(&mut client, "bar-1s.demo.A-B").await;
     assert_eq!(bar["data"]["close"], "1", "made here, of the trades");
+    assert_eq!(broker.native("bar-1s.demo.A-B").await, "A-B");
 
     // A ping is answered, whatever else goes on.
     socket.send(Message::Ping("are you there".into())).await;
@@ -270,6 +272,7 @@ async fn a_feed_of_its_own_publishes_the_same_and_outlives_its_broker() {
     socket.book("A-B", true, 10).await;
     let book = next_of(&mut client, "book.demo.A-B").await;
     assert_eq!(book["data"]["bids"], json!([["10", "2"]]));
+    assert_eq!(broker.native("book.demo.A-B").await, "A-B");
     broker.shut_down().await;
 
     // Nobody is there to take these.

@@ -80,7 +80,13 @@ async fn topics_lists_what_a_pattern_matches() {
     let broker = Broker::start().await;
     let mut client = broker.client().await;
     let epoch = client.ask(json!({"op": "publish", "topic": "quote.x.A", "data": quote(1)})).await;
-    client.publish("quote.x.A", quote(2)).await;
+    let with_native =
+        json!({"op": "publish", "topic": "quote.x.A", "data": quote(2), "native": "aUSD"});
+    client.ask(with_native).await;
+    for bad in [json!(""), json!(7), json!("x".repeat(129))] {
+        let command = json!({"op": "publish", "topic": "a.b", "data": 1, "native": bad});
+        client.refused(command, "bad_command").await;
+    }
     client.publish("quote.y.B", quote(1)).await;
     client.publish("chat.a+b", json!(1)).await;
     for (query, expected) in [
@@ -102,7 +108,7 @@ async fn topics_lists_what_a_pattern_matches() {
     }
     let topic = &broker.get("/topics?pattern=quote.x.A").await.json()["topics"][0];
     assert_eq!((&topic["seq"], &topic["kind"]), (&json!(2), &json!("quote")));
-    assert_eq!(topic["epoch"], epoch["epoch"]);
+    assert_eq!((&topic["epoch"], &topic["native"]), (&epoch["epoch"], &json!("aUSD")));
     for bad in ["x*", "a..b", "%FF", "a%20b"] {
         let answer = broker.get(&format!("/topics?pattern={bad}")).await;
         answer.assert_status(400);

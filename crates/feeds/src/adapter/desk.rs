@@ -80,7 +80,7 @@ impl Desk {
     /// A desk with the symbols that `options` list.
     #[must_use]
     pub fn new(options: DeskOptions, spelling: Spelling) -> Self {
-        let status = Channel { kind: Kind::Status, topic: format!("status.{}", options.venue) };
+        let status = Channel::new(Kind::Status, format!("status.{}", options.venue));
         let listed = options.symbols.clone();
         let mut desk = Self {
             options,
@@ -212,7 +212,7 @@ impl Desk {
             Kind::Status => "status",
         };
         let topic = format!("{prefix}.{}.{}", self.options.venue, symbol.canonical);
-        self.channels.push(Channel { kind, topic });
+        self.channels.push(Channel::new(kind, topic).of(&symbol.native));
         channel
     }
 

@@ -14,7 +14,7 @@
 //! use feeds::{Channel, Update};
 //! use market::{Aggressor, Decimal, Event, Kind, Stamps, Trade};
 //!
-//! let channels = [Channel { kind: Kind::Trade, topic: "trade.x.BTC-USD".into() }];
+//! let channels = [Channel::new(Kind::Trade, "trade.x.BTC-USD")];
 //! let mut derive = Derive::new("x", DeriveOptions::default());
 //! let (mut derived, mut out) = (Vec::new(), Vec::new());
 //! let at = |time| Stamps { event: Some(time), received: time, ..Stamps::default() };
@@ -120,9 +120,16 @@ enum Role {
 
 #[derive(Debug)]
 struct Symbol {
-    name: Box<str>,
+    name: Name,
     bars: Bars,
     quotes: Option<QuoteMaker>,
+}
+
+/// What a symbol is called: in topics, and by the venue where that is known.
+#[derive(Debug)]
+struct Name {
+    canonical: Box<str>,
+    native: Option<Box<str>>,
 }
 
 impl Derive {
@@ -226,12 +233,12 @@ impl Derive {
             return Role::Venue;
         }
         match rest.strip_prefix(self.venue.as_str()).and_then(|rest| rest.strip_prefix('.')) {
-            Some(symbol) => self.symbol(symbol).map_or(Role::None, Role::Symbol),
+            Some(symbol) => self.symbol(symbol, channel).map_or(Role::None, Role::Symbol),
             None => Role::None,
         }
     }
 
-    fn symbol(&mut self, name: &str) -> Option<usize> {
+    fn symbol(&mut self, name: &str, channel: &Channel) -> Option<usize> {
         if let Some(&known) = self.by_name.get(name) {
             return Some(known);
         }
@@ -242,7 +249,7 @@ impl Derive {
         let index = self.symbols.len();
         self.by_name.insert(name.into(), index);
         self.symbols.push(Symbol {
-            name: name.into(),
+            name: Name { canonical: name.into(), native: channel.native.clone() },
             bars: Bars::new(&self.options.bars),
             quotes: self.options.quotes.then(QuoteMaker::default),
         });
@@ -253,7 +260,7 @@ impl Derive {
 /// Makes the topics of one symbol when they are first needed.
 struct Topics<'a> {
     venue: &'a str,
-    name: &'a str,
+    name: &'a Name,
     channels: &'a mut Vec<Channel>,
 }
 
@@ -261,8 +268,9 @@ impl Topics<'_> {
     /// The index of the topic `{first}.{venue}.{name}`, kept in `known`.
     fn channel(&mut self, known: &mut Option<usize>, kind: Kind, first: &str) -> usize {
         *known.get_or_insert_with(|| {
-            let topic = format!("{first}.{}.{}", self.venue, self.name);
-            self.channels.push(Channel { kind, topic });
+            let Name { canonical, native } = self.name;
+            let topic = format!("{first}.{}.{canonical}", self.venue);
+            self.channels.push(Channel { kind, topic, native: native.clone() });
             self.channels.len() - 1
         })
     }

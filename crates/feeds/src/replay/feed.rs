@@ -48,7 +48,7 @@ impl<S: Source> ReplayFeed<S> {
             source,
             timeline: Timeline::new(options.speed, start),
             options,
-            channels: vec![Channel { kind: Kind::Status, topic }],
+            channels: vec![Channel::new(Kind::Status, topic)],
             next: None,
             stopped: false,
             begun: false,

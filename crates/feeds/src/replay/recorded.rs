@@ -102,7 +102,7 @@ impl<R: Read> RecordingSource<R> {
                 return Err(format!("there are more than {TOPICS_MAX} topics"));
             }
             self.topics.insert(topic.into(), (self.channels.len(), false));
-            self.channels.push(Channel { kind, topic: topic.into() });
+            self.channels.push(Channel::new(kind, topic));
         }
         self.topics.get_mut(topic).ok_or_else(|| "the topic is gone".into())
     }

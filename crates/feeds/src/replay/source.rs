@@ -105,7 +105,7 @@ impl Topics {
             None => {
                 let Naming { venue, spelling, .. } = &self.naming;
                 let topic = format!("{prefix}.{venue}.{}", spelling.canonical(symbol));
-                self.channels.push(Channel { kind, topic });
+                self.channels.push(Channel::new(kind, topic).of(symbol));
                 let channel = self.channels.len() - 1;
                 *known = Some(channel as u32);
                 channel

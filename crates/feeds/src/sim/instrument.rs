@@ -84,10 +84,8 @@ impl Instrument {
             (Kind::Book, "book"),
             (Kind::Bar, "bar-1s"),
         ];
-        kinds.map(|(kind, prefix)| Channel {
-            kind,
-            topic: format!("{prefix}.{venue}.{}", self.listing.name),
-        })
+        let name = &self.listing.name;
+        kinds.map(|(kind, prefix)| Channel::new(kind, format!("{prefix}.{venue}.{name}")))
     }
 
     /// The instant of the first action after the opening.

@@ -79,8 +79,7 @@ impl SimExchange {
     /// The first of the `options` that is out of bounds.
     pub fn new(options: SimOptions, start: Nanos) -> Result<Self, SimError> {
         options.validate()?;
-        let mut channels =
-            vec![Channel { kind: Kind::Status, topic: format!("status.{}", options.venue) }];
+        let mut channels = vec![Channel::new(Kind::Status, format!("status.{}", options.venue))];
         let mut instruments = Vec::with_capacity(options.symbols);
         let mut agenda = BinaryHeap::with_capacity(options.symbols);
         for index in 0..options.symbols {

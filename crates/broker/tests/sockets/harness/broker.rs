@@ -77,6 +77,11 @@ impl Broker {
         ask(self.address(), request.as_bytes()).await
     }
 
+    /// How the venue spells the topic's symbol, as the list of topics says.
+    pub(crate) async fn native(&self, topic: &str) -> Value {
+        self.get(&format!("/topics?pattern={topic}")).await.json()["topics"][0]["native"].take()
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n\

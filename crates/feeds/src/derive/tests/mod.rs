@@ -20,7 +20,7 @@ fn at(event: Nanos, received: Nanos) -> Stamps {
 }
 
 fn channel(kind: Kind, topic: &str) -> Channel {
-    Channel { kind, topic: topic.to_owned() }
+    Channel::new(kind, topic)
 }
 
 fn trade(price: i64, size: i64, stamps: Stamps) -> Event {
