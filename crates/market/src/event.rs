@@ -1,6 +1,6 @@
 //! One update of one topic: trade, quote, book diff, bar or status, with its two time stamps.
 
-use crate::{Bar, BookDiff, Decimal};
+use crate::{Bar, BookDiff, Decimal, TradeId};
 
 /// Nanoseconds since 1970-01-01 UTC.
 pub type Nanos = u64;
@@ -187,8 +187,8 @@ pub struct Trade {
     pub size: Decimal,
     /// Who took liquidity.
     pub side: Aggressor,
-    /// The venue's id, as text: ids above 2^53 and UUIDs both exist.
-    pub trade_id: Box<str>,
+    /// The venue's id.
+    pub trade_id: TradeId,
     /// When.
     pub stamps: Stamps,
 }

@@ -5,6 +5,7 @@
 //!
 //! - [`Decimal`]: a price or size, exactly as it was written, never a float.
 //! - [`Event`]: one update of one topic, with the venue's time and ours in [`Stamps`].
+//! - [`TradeId`]: the id of an execution, which costs no allocation.
 //! - [`Book`]: a full L2 book that applies [`BookDiff`]s and proves itself with a CRC32.
 //! - [`merge_diffs`]: many diffs folded into one that leads to the same book.
 //! - [`BarBuilder`]: bars from trades.
@@ -14,6 +15,7 @@ mod book;
 mod decimal;
 mod event;
 mod merge;
+mod trade_id;
 
 pub use bar::{Bar, BarBuilder};
 pub use book::{Applied, Book, BookDiff, BookError, Level, Side as BookSide};
@@ -22,3 +24,4 @@ pub use event::{
     Aggressor, Event, Flags, Kind, Nanos, Quote, QuoteSide, Stamps, Status, Trade, VenueState,
 };
 pub use merge::merge_diffs;
+pub use trade_id::TradeId;

@@ -76,7 +76,7 @@ fn payload_heap(payload: &Payload) -> usize {
         Payload::Book(diff, _) | Payload::Market(Event::Book(diff)) => {
             (diff.bids.len() + diff.asks.len()) * size_of::<market::Level>()
         }
-        Payload::Market(Event::Trade(trade)) => trade.trade_id.len(),
+        Payload::Market(Event::Trade(trade)) => trade.trade_id.heap_bytes(),
         Payload::Market(Event::Status(status)) => status.reason.len(),
         Payload::Market(Event::Quote(_) | Event::Bar(_)) => 0,
     }

@@ -95,7 +95,7 @@ pub(crate) fn read(kind: Kind, data: &str, received: Nanos) -> Result<Event, Str
                 Some("sell") => Aggressor::Sell,
                 _ => Aggressor::Unknown,
             },
-            trade_id: data.trade_id.unwrap_or_default().into(),
+            trade_id: (*data.trade_id.unwrap_or_default()).into(),
             stamps,
         }),
         Kind::Quote => {
