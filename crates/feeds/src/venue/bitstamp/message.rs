@@ -2,6 +2,7 @@
 //! REST.
 
 use market::{Aggressor, BookDiff, Decimal, Flags, Level, Nanos, Stamps, Trade};
+use memchr::memrchr;
 
 use super::super::snapshot::Held;
 use crate::adapter::json::{Reader, Result};
@@ -57,11 +58,70 @@ pub(super) enum Message<'a> {
     Unknown,
 }
 
+/// The channel and the event of a message that ends with them, as those of trades and books do.
+fn foretold(text: &[u8]) -> Option<(&str, &str)> {
+    let last_text = |text| -> Option<(&[u8], &str)> {
+        let quote = memrchr(b'"', text)?;
+        Some((&text[..quote], std::str::from_utf8(&text[quote + 1..]).ok()?))
+    };
+    let (rest, event) = last_text(text.strip_suffix(b"\"}")?)?;
+    let (_, channel) = last_text(rest.strip_suffix(br#"","event":"#)?)?;
+    Some((channel, event))
+}
+
+/// Reads a message of a trade or of a book in one pass, by what its end says that it is; `None`
+/// where that is not what it looks like, which tells nothing of what is wrong with it.
+fn quick(text: &[u8], now: Nanos) -> Option<Message<'_>> {
+    let (channel, event) = foretold(text)?;
+    if !matches!(event, "trade" | "data") {
+        return None;
+    }
+    let mut message = None;
+    let all = Reader::all(text, |reader| {
+        reader.object(|reader, key| {
+            let fits = match key {
+                "data" if message.is_none() => {
+                    message = payload(reader, event, channel, now)?;
+                    message.is_some()
+                }
+                "channel" => reader.string()? == channel,
+                "event" => reader.string()? == event,
+                _ => false,
+            };
+            if fits { Ok(()) } else { Err(reader.wrong("a message as usual")) }
+        })
+    });
+    message.filter(|_| all.is_ok())
+}
+
+/// Reads the data of a trade or of a book.
+fn payload<'a>(
+    reader: &mut Reader<'a>,
+    event: &str,
+    channel: &'a str,
+    now: Nanos,
+) -> Result<Option<Message<'a>>> {
+    if event == "trade" {
+        let pair = channel.strip_prefix("live_trades_");
+        return pair.map(|pair| trade(reader, pair, now)).transpose();
+    }
+    if let Some(pair) = channel.strip_prefix("diff_order_book_") {
+        let (at, diff) = levels_at(reader, false, now)?;
+        return Ok(Some(Message::Diff { pair, held: Held { first: at, last: at, diff } }));
+    }
+    let Some(pair) = channel.strip_prefix("order_book_") else { return Ok(None) };
+    let (at, diff) = levels_at(reader, true, now)?;
+    Ok(Some(Message::Best { pair, at, diff }))
+}
+
 /// Reads one message that came at `now`.
 ///
 /// # Errors
 /// Where it is no JSON, or one of a known kind that lacks something or has it in another form.
 pub(super) fn read(text: &[u8], now: Nanos) -> Result<Message<'_>> {
+    if let Some(message) = quick(text, now) {
+        return Ok(message);
+    }
     let (mut event, mut channel, mut data) = ("", "", None);
     let mut object = true;
     Reader::all(text, |reader| {
@@ -91,22 +151,9 @@ pub(super) fn read(text: &[u8], now: Nanos) -> Result<Message<'_>> {
         });
     };
     match event {
-        "trade" => match channel.strip_prefix("live_trades_") {
-            Some(pair) => trade(&mut data, pair, now),
-            None => Ok(Message::Unknown),
-        },
-        "data" => {
-            if let Some(pair) = channel.strip_prefix("diff_order_book_") {
-                let (at, diff) = levels_at(&mut data, false, now)?;
-                Ok(Message::Diff { pair, held: Held { first: at, last: at, diff } })
-            } else if let Some(pair) = channel.strip_prefix("order_book_") {
-                let (at, diff) = levels_at(&mut data, true, now)?;
-                Ok(Message::Best { pair, at, diff })
-            } else if channel.starts_with("detail_order_book_") {
-                Ok(Message::Unused)
-            } else {
-                Ok(Message::Unknown)
-            }
+        "data" if channel.starts_with("detail_order_book_") => Ok(Message::Unused),
+        "trade" | "data" => {
+            Ok(payload(&mut data, event, channel, now)?.unwrap_or(Message::Unknown))
         }
         "order_created" | "order_changed" | "order_deleted" => Ok(Message::Unused),
         "bts:subscription_succeeded" => Ok(Message::Subscribed { channel }),
