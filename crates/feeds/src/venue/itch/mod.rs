@@ -30,8 +30,10 @@ pub mod message;
 pub mod mold;
 
 mod binary_file;
+mod ladder;
 mod normaliser;
 mod order_book;
+mod orders;
 mod pcap;
 mod recording;
 mod soup;
@@ -45,9 +47,7 @@ mod tests;
 use market::{Nanos, VenueState};
 
 pub use self::normaliser::ItchCounts;
-pub use self::order_book::{
-    Misfit, ORDERS_MAX, Order, OrderBook, Reduced, ReferenceHasher, Replaced, Rung,
-};
+pub use self::order_book::{Misfit, ORDERS_MAX, Order, OrderBook, Reduced, Replaced, Rung};
 pub use self::pcap::{Pcap, PcapCounts, PcapError};
 pub use self::recording::Recording;
 pub use self::soup::Login;

@@ -1,10 +1,9 @@
 //! Every live order of a day by its number, and what lies at each price of each stock.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use market::BookSide;
+
+use super::ladder::Ladder;
+use super::orders::Orders;
 
 /// A live order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,19 +64,24 @@ pub enum Misfit {
     Full,
 }
 
-/// Most live orders, unless it is said otherwise: what a table of 2²³ places holds, about 210 MB.
+/// Both sides of a stock, in one line of memory.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Stock([Ladder; 2]);
+
+/// Most live orders, unless it is said otherwise: what a table of 2²³ places holds, about 134 MB.
 /// A day of Nasdaq has some two million at a time.
-pub const ORDERS_MAX: usize = 7 << 20;
+pub const ORDERS_MAX: usize = 6 << 20;
 
 /// All live orders and the levels they make up.
 ///
-/// An order costs 25 bytes times the slack of the table, which is at most 16/7 of its orders
-/// after it has grown, and its share of a level (12 bytes, times at most 2).
+/// An order costs 16 bytes times the slack of the table, which is at most 8/3 of its orders after
+/// it has grown, and its share of a level (12 bytes, times at most 2).
 #[derive(Debug)]
 pub struct OrderBook {
-    orders: HashMap<u64, Order, BuildHasherDefault<ReferenceHasher>>,
+    orders: Orders,
     /// By locate.
-    stocks: Vec<[Ladder; 2]>,
+    stocks: Vec<Stock>,
     orders_max: usize,
 }
 
@@ -91,7 +95,7 @@ impl OrderBook {
     /// An empty book for at most `orders_max` live orders.
     #[must_use]
     pub fn new(orders_max: usize) -> Self {
-        Self { orders: HashMap::default(), stocks: Vec::new(), orders_max }
+        Self { orders: Orders::default(), stocks: Vec::new(), orders_max }
     }
 
     /// How many orders are live.
@@ -103,13 +107,13 @@ impl OrderBook {
     /// True when none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.orders.is_empty()
+        self.len() == 0
     }
 
     /// One order.
     #[must_use]
     pub fn order(&self, reference: u64) -> Option<Order> {
-        self.orders.get(&reference).copied()
+        self.orders.find(reference).map(|place| self.orders.at(place))
     }
 
     /// Forgets all orders: another day.
@@ -130,11 +134,10 @@ impl OrderBook {
         if self.orders.len() >= self.orders_max {
             return Err(Misfit::Full);
         }
-        match self.orders.entry(reference) {
-            Entry::Occupied(_) => return Err(Misfit::KnownOrder),
-            Entry::Vacant(place) => place.insert(order),
-        };
-        Ok(ladder(&mut self.stocks, order.locate, order.side).grow(order.price, order.shares))
+        if !self.orders.insert(reference, order) {
+            return Err(Misfit::KnownOrder);
+        }
+        Ok(self.grow(order))
     }
 
     /// An order of stock `locate` loses shares, and with the last of them its place.
@@ -143,20 +146,17 @@ impl OrderBook {
     /// [`Misfit::UnknownOrder`] or [`Misfit::Shares`].
     #[inline]
     pub fn reduce(&mut self, locate: u16, reference: u64, shares: u32) -> Result<Reduced, Misfit> {
-        let Entry::Occupied(mut held) = self.orders.entry(reference) else {
-            return Err(Misfit::UnknownOrder);
-        };
-        let order = *held.get();
+        let Some(place) = self.orders.find(reference) else { return Err(Misfit::UnknownOrder) };
+        let order = self.orders.at(place);
         if order.locate != locate {
             return Err(Misfit::UnknownOrder);
         }
         match order.shares.checked_sub(shares) {
-            Some(0) => drop(held.remove()),
-            Some(left) => held.get_mut().shares = left,
+            Some(0) => self.orders.remove(place),
+            Some(left) => self.orders.set_shares(place, left),
             None => return Err(Misfit::Shares),
         }
-        let rung = ladder(&mut self.stocks, locate, order.side).shrink(order.price, shares);
-        Ok(Reduced { order, rung })
+        Ok(Reduced { order, rung: self.shrink(Order { shares, ..order }) })
     }
 
     /// An order of stock `locate` is gone.
@@ -165,16 +165,13 @@ impl OrderBook {
     /// [`Misfit::UnknownOrder`].
     #[inline]
     pub fn remove(&mut self, locate: u16, reference: u64) -> Result<Reduced, Misfit> {
-        let Entry::Occupied(held) = self.orders.entry(reference) else {
-            return Err(Misfit::UnknownOrder);
-        };
-        let order = *held.get();
+        let Some(place) = self.orders.find(reference) else { return Err(Misfit::UnknownOrder) };
+        let order = self.orders.at(place);
         if order.locate != locate {
             return Err(Misfit::UnknownOrder);
         }
-        held.remove();
-        let rung = ladder(&mut self.stocks, locate, order.side).shrink(order.price, order.shares);
-        Ok(Reduced { order, rung })
+        self.orders.remove(place);
+        Ok(Reduced { order, rung: self.shrink(order) })
     }
 
     /// An order of stock `locate` is gone, and another is in its place on the same side.
@@ -193,12 +190,13 @@ impl OrderBook {
         if shares == 0 {
             return Err(Misfit::Shares);
         }
-        if old != new && self.orders.contains_key(&new) {
+        if old != new && self.orders.find(new).is_some() {
             return Err(Misfit::KnownOrder);
         }
         let Reduced { order, rung: from } = self.remove(locate, old)?;
-        self.orders.insert(new, Order { price, shares, ..order });
-        let to = ladder(&mut self.stocks, locate, order.side).grow(price, shares);
+        let order_now = Order { price, shares, ..order };
+        self.orders.insert(new, order_now);
+        let to = self.grow(order_now);
         Ok(if price == order.price {
             Replaced { order, from: to, to: None }
         } else {
@@ -206,13 +204,37 @@ impl OrderBook {
         })
     }
 
+    #[inline]
+    fn ladder(&mut self, locate: u16, side: BookSide) -> &mut Ladder {
+        let at = usize::from(locate);
+        if at >= self.stocks.len() {
+            self.stocks.resize_with(at + 1, Default::default);
+        }
+        &mut self.stocks[at].0[index(side)]
+    }
+
+    /// Adds an order's shares to its level.
+    #[inline]
+    fn grow(&mut self, order: Order) -> Rung {
+        let Order { price, shares, locate, side } = order;
+        let shares = self.ladder(locate, side).grow(key_of(side, price), price, shares);
+        Rung { price, shares }
+    }
+
+    /// Takes an order's shares from its level.
+    #[inline]
+    fn shrink(&mut self, order: Order) -> Rung {
+        let Order { price, shares, locate, side } = order;
+        let shares = self.ladder(locate, side).shrink(key_of(side, price), shares);
+        Rung { price, shares }
+    }
+
     /// The levels of one side of a stock, best first.
     pub fn levels(&self, locate: u16, side: BookSide) -> impl ExactSizeIterator<Item = Rung> {
         let stock = self.stocks.get(usize::from(locate));
-        let held = stock.map_or(&[][..], |sides| &sides[place(side)].0);
-        held.iter()
-            .rev()
-            .map(move |held| Rung { price: key_of(side, held.key), shares: held.shares })
+        let ladder = stock.map_or(&NO_ORDERS, |stock| &stock.0[index(side)]);
+        let levels = ladder.levels();
+        levels.map(move |(key, shares)| Rung { price: key_of(side, key), shares })
     }
 
     /// Whether a stock's best bid is at or above its best offer.
@@ -223,20 +245,14 @@ impl OrderBook {
     }
 }
 
-fn place(side: BookSide) -> usize {
+/// Of a stock that was not met yet.
+static NO_ORDERS: Ladder = Ladder::EMPTY;
+
+fn index(side: BookSide) -> usize {
     match side {
         BookSide::Bid => 0,
         BookSide::Ask => 1,
     }
-}
-
-#[inline]
-fn ladder(stocks: &mut Vec<[Ladder; 2]>, locate: u16, side: BookSide) -> SideOf<'_> {
-    let at = usize::from(locate);
-    if at >= stocks.len() {
-        stocks.resize_with(at + 1, Default::default);
-    }
-    SideOf { held: &mut stocks[at][place(side)].0, side }
 }
 
 /// A price as the ladder of a side sorts it, and back: the best is the highest.
@@ -245,110 +261,5 @@ fn key_of(side: BookSide, price: u32) -> u32 {
     match side {
         BookSide::Bid => price,
         BookSide::Ask => !price,
-    }
-}
-
-/// One side of a stock, its levels ascending by key: most changes are near the best, so inserts
-/// move little.
-#[derive(Debug, Default)]
-struct Ladder(Vec<Held>);
-
-/// A level in 12 bytes, so that few lines of memory are touched. They are aligned to 4.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, packed(4))]
-struct Held {
-    key: u32,
-    shares: u64,
-}
-
-/// A ladder and which side it is.
-struct SideOf<'a> {
-    held: &'a mut Vec<Held>,
-    side: BookSide,
-}
-
-/// So many of the best levels are looked at without a branch.
-const NEAR: usize = 8;
-
-impl SideOf<'_> {
-    /// Where `key` is, or where it belongs.
-    #[inline]
-    fn find(&self, key: u32) -> Result<usize, usize> {
-        let not_above = |levels: &[Held]| levels.iter().filter(|level| level.key <= key).count();
-        let after = match self.held.split_last_chunk::<NEAR>() {
-            Some((far, near)) if near[0].key <= key => far.len() + not_above(near),
-            Some((far, _)) => far.partition_point(|level| level.key <= key),
-            None => not_above(self.held),
-        };
-        match after.checked_sub(1) {
-            Some(at) if self.held[at].key == key => Ok(at),
-            _ => Err(after),
-        }
-    }
-
-    #[inline]
-    fn grow(self, price: u32, shares: u32) -> Rung {
-        let key = key_of(self.side, price);
-        let shares = u64::from(shares);
-        match self.find(key) {
-            Ok(at) => {
-                // Each order has less than 2^32 shares, and there are less than 2^32 orders.
-                let shares = self.held[at].shares + shares;
-                self.held[at].shares = shares;
-                Rung { price, shares }
-            }
-            Err(at) => {
-                self.held.insert(at, Held { key, shares });
-                Rung { price, shares }
-            }
-        }
-    }
-
-    #[inline]
-    fn shrink(self, price: u32, shares: u32) -> Rung {
-        let Ok(at) = self.find(key_of(self.side, price)) else {
-            // Every live order's shares are in its level.
-            return Rung { price, shares: 0 };
-        };
-        let left = self.held[at].shares.saturating_sub(u64::from(shares));
-        if left == 0 {
-            self.held.remove(at);
-        } else {
-            self.held[at].shares = left;
-        }
-        Rung { price, shares: left }
-    }
-}
-
-/// Hashes order numbers: 64 that follow each other stay side by side in the table, and such
-/// blocks are scattered over it. Nasdaq counts upwards and most changes are of young orders, so
-/// what is needed next was mostly touched just before.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct ReferenceHasher(u64);
-
-/// Bits of a number that are its place within a block.
-const BLOCK: u32 = 6;
-
-impl Hasher for ReferenceHasher {
-    #[inline]
-    fn write_u64(&mut self, reference: u64) {
-        let within = reference & ((1 << BLOCK) - 1);
-        let block = (reference >> BLOCK).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // The low bits of a product know the low bits of the number only.
-        let block = block ^ (block >> 32);
-        // The table takes the place from the low bits, and from the top seven what it compares
-        // first, which should differ between neighbours.
-        self.0 = ((block & !((1 << BLOCK) - 1)) | within) ^ (within << 57);
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(self.0.rotate_left(8) ^ u64::from(byte));
-        }
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
