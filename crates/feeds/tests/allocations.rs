@@ -42,10 +42,15 @@ fn allocations(case: &Case<'_>) -> u64 {
             let channels = adapter.desk().channels();
             for update in out.updates.drain(..) {
                 derive.update(channels, &update, &mut derived);
-                all.update(member, &channels[update.channel], &update.event, &mut best);
+                all.update(member, &channels[update.channel].topic, &update.event, &mut best);
             }
             for update in derived.drain(..) {
-                all.update(member, &derive.channels()[update.channel], &update.event, &mut best);
+                all.update(
+                    member,
+                    &derive.channels()[update.channel].topic,
+                    &update.event,
+                    &mut best,
+                );
             }
             best.clear();
         }
