@@ -127,6 +127,7 @@ fn inspect(
         open: true,
         depth: arguments.depth,
         symbols_max: SYMBOLS_MAX,
+        as_written: true,
         ..DeskOptions::default()
     };
     let printer =

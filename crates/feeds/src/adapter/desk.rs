@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::json::JsonError;
 use super::symbol::Spelling;
+use super::written::Written;
 use super::{
     Action, BookState, Counts, DeskOptions, Fault, Output, Proof, Stream, Streams, SymbolCounts,
 };
@@ -28,6 +29,7 @@ pub struct Symbol {
     pub counts: SymbolCounts,
     wanted: Streams,
     book: Book,
+    written: Option<Box<Written>>,
     state: BookState,
     /// The book was published before, so the next snapshot follows a break.
     published: bool,
@@ -110,6 +112,7 @@ impl Desk {
             counts: SymbolCounts::default(),
             wanted,
             book: Book::default(),
+            written: self.options.as_written.then(Box::default),
             state: BookState::Resyncing,
             published: false,
             trades_missed: false,
@@ -272,6 +275,9 @@ impl Desk {
             return Err(Fault::NoSnapshot);
         }
         let received = diff.stamps.received;
+        if let Some(written) = &mut symbol.written {
+            written.note(&diff, &symbol.book);
+        }
         let Ok(applied) = symbol.book.apply(&mut diff, levels_max) else {
             self.resync(id, Fault::Refused, received, out);
             return Err(Fault::Refused);
@@ -428,6 +434,18 @@ impl Desk {
     pub fn best(&self, id: SymbolId, side: BookSide) -> Option<market::Level> {
         let symbol = self.symbol(id);
         (symbol.state != BookState::Resyncing).then(|| symbol.book.best(side).copied())?
+    }
+
+    /// The price of [`Desk::best`] with the digits that the venue wrote, where
+    /// [`DeskOptions::as_written`] has them kept; else at the book's scale.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    #[must_use]
+    pub fn best_as_written(&self, id: SymbolId, side: BookSide) -> Option<market::Decimal> {
+        let price = self.best(id, side)?.price;
+        let written = self.symbol(id).written.as_ref();
+        Some(written.map_or(price, |written| written.price(side, price)))
     }
 }
 

@@ -28,6 +28,7 @@ pub mod repeats;
 pub mod symbol;
 pub mod time;
 pub mod trust;
+mod written;
 
 use std::fmt;
 

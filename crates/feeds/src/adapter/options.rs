@@ -69,6 +69,11 @@ pub struct DeskOptions {
     pub depth: Option<usize>,
     /// Most levels on one side of a book.
     pub levels_max: usize,
+    /// Keeps how the venue wrote each price, for [`Desk::best_as_written`]. It costs a search a
+    /// level.
+    ///
+    /// [`Desk::best_as_written`]: super::Desk::best_as_written
+    pub as_written: bool,
 }
 
 impl Default for DeskOptions {
@@ -82,6 +87,7 @@ impl Default for DeskOptions {
             symbols_max: 10_000,
             depth: None,
             levels_max: 100_000,
+            as_written: false,
         }
     }
 }

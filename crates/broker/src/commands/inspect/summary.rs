@@ -142,7 +142,7 @@ impl Summary {
 }
 
 fn best(desk: &Desk, id: SymbolId, side: BookSide) -> Option<String> {
-    desk.best(id, side).map(|level| level.price.to_string())
+    desk.best_as_written(id, side).map(|price| price.to_string())
 }
 
 fn add(sum: &mut SymbolCounts, counts: &SymbolCounts) {
@@ -184,7 +184,12 @@ mod tests {
 
     /// A desk with one symbol; its book has a bid at `bid`, if there is one.
     fn desk(native: &str, bid: Option<&str>, resyncing: bool) -> Desk {
-        let options = DeskOptions { venue: "x".into(), open: true, ..DeskOptions::default() };
+        let options = DeskOptions {
+            venue: "x".into(),
+            open: true,
+            as_written: true,
+            ..DeskOptions::default()
+        };
         let mut desk = Desk::new(options, Spelling::Separated('/'));
         let id = desk.find(native).unwrap();
         desk.counts.frames = 10;
@@ -193,7 +198,9 @@ mod tests {
         if let Some(bid) = bid {
             counts.book_events = 1;
             let number = |text: &str| Decimal::parse(text).unwrap();
-            let bids = vec![Level { price: number(bid), size: number("1") }];
+            let level = |price| Level { price: number(price), size: number("1") };
+            // The book holds both with three digits.
+            let bids = vec![level(bid), level("0.125")];
             let diff = BookDiff { reset: true, bids, ..BookDiff::default() };
             let mut out = Output::default();
             desk.book(id, diff, None, |_| Proof::ChecksumRight, &mut out).unwrap();
