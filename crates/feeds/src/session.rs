@@ -5,6 +5,8 @@
 //! on the wire).
 
 mod records;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -98,10 +100,10 @@ struct Connection {
 }
 
 impl Player {
-    /// A player for recordings of `venue`; of `options`, `open` is always true.
+    /// A player for recordings of `venue`; of `options`, `open` and `recorded` are always true.
     #[must_use]
     pub fn new(venue: Venue, options: DeskOptions) -> Self {
-        let options = DeskOptions { open: true, ..options };
+        let options = DeskOptions { open: true, recorded: true, ..options };
         Self { venue, options, connections: BTreeMap::new(), answers: Vec::new(), clock: 0 }
     }
 
@@ -229,39 +231,24 @@ fn request_key(url: &str) -> String {
     let symbol = query.split('&').find(|part| {
         part.split_once('=').is_some_and(|(name, _)| matches!(name, "symbol" | "instId"))
     });
-    format!("{}?{}", path.trim_end_matches('/'), symbol.unwrap_or_default())
+    let symbol = percent_decoded(symbol.unwrap_or_default());
+    format!("{}?{symbol}", percent_decoded(path.trim_end_matches('/')))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_come_in_the_order_in_which_they_happened() {
-        let text = concat!(
-            r#"{"ts_ns":5,"dir":"http","conn":"h","url":"https://x/y","raw":"a"}"#,
-            "\n\n",
-            r#"{"ts_ns":1,"dir":"connect","conn":"w","url":"","raw":""}"#,
-            "\n",
-            r#"{"ts_ns":null,"dir":"recv","conn":"w","raw":"b"}"#,
-            "\n",
-            r#"{"ts_ns":9,"dir":"recv","conn":"w","raw":"c"}"#,
-            "\n",
-        );
-        let raws: Vec<_> = Record::parse_all(text).unwrap().into_iter().map(|r| r.raw).collect();
-        assert_eq!(raws, ["", "b", "a", "c"]);
-        assert_eq!(Record::parse_all("{}\n").unwrap_err().0, 1);
+/// A part of a URL without percent signs: recorders write letters that are not Latin either way.
+fn percent_decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let coded = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        let coded = coded.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let (byte, after) = match coded.filter(|_| byte == b'%') {
+            Some(coded) => (coded, &after[2..]),
+            None => (byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
     }
-
-    #[test]
-    fn requests_are_told_apart_by_path_and_symbol() {
-        for (url, key) in [
-            ("https://api.x.com/api/v3/depth?symbol=A&limit=1000", "/api/v3/depth?symbol=A"),
-            ("/api/v3/depth?limit=5000&symbol=A", "/api/v3/depth?symbol=A"),
-            ("https://www.x.net/api/v2/order_book/a/", "/api/v2/order_book/a?"),
-            ("https://x.net", "?"),
-        ] {
-            assert_eq!(request_key(url), key);
-        }
-    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }

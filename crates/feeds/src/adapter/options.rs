@@ -74,6 +74,9 @@ pub struct DeskOptions {
     ///
     /// [`Desk::best_as_written`]: super::Desk::best_as_written
     pub as_written: bool,
+    /// A recording is played: no venue is spared by a pause, and what is not in it never comes. So
+    /// snapshots are asked for at once, and none better is waited for.
+    pub recorded: bool,
 }
 
 impl Default for DeskOptions {
@@ -88,6 +91,7 @@ impl Default for DeskOptions {
             depth: None,
             levels_max: 100_000,
             as_written: false,
+            recorded: false,
         }
     }
 }

@@ -112,6 +112,8 @@ pub(super) struct Fetches {
     hold_until: Nanos,
     holds: u32,
     changed: bool,
+    /// Nothing is waited for.
+    at_once: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -139,7 +141,14 @@ impl Fetches {
             hold_until: 0,
             holds: 0,
             changed: false,
+            at_once: false,
         }
+    }
+
+    /// The same without any wait where `at_once`: for recordings, which hold the answers already
+    /// and lose what comes while a pause lasts.
+    pub(super) fn at_once(self, at_once: bool) -> Self {
+        Self { at_once, ..self }
     }
 
     fn entry(&mut self, id: SymbolId) -> &mut Entry {
@@ -157,6 +166,7 @@ impl Fetches {
 
     /// As [`Fetches::ask`], but not before `least` has passed.
     pub(super) fn ask_after(&mut self, id: SymbolId, least: Nanos, now: Nanos) {
+        let at_once = self.at_once;
         let entry = self.entry(id);
         if entry.due.is_some() || entry.request.is_some() {
             return;
@@ -170,7 +180,8 @@ impl Fetches {
             more => (RETRY_FIRST << (more - 1).min(ATTEMPTS_MAX)).min(RETRY_MAX),
         };
         entry.attempts = entry.attempts.saturating_add(1);
-        entry.due = Some(now.saturating_add(wait.max(least)));
+        let wait = if at_once { 0 } else { wait.max(least) };
+        entry.due = Some(now.saturating_add(wait));
         self.changed = true;
     }
 
@@ -235,7 +246,7 @@ impl Fetches {
             let Some(due) = self.entries[at].due else { continue };
             let paid = self.paid_until.saturating_sub(self.burst);
             let earliest = due.max(self.hold_until).max(paid);
-            if earliest > now {
+            if earliest > now && !self.at_once {
                 wake = Some(wake.map_or(earliest, |wake| wake.min(earliest)));
                 continue;
             }

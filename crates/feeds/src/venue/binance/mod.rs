@@ -147,12 +147,13 @@ impl Binance {
         let few = !options.open && options.symbols.len() <= DEEP_SYMBOLS;
         let limit = options.depth.unwrap_or(if few { 5_000 } else { 1_000 }).clamp(1, 5_000);
         let cost = 60 * SECOND * weight(limit) / WEIGHT_PER_MINUTE;
+        let recorded = options.recorded;
         Self {
             desk: Desk::new(options, Spelling::Joined(quotes)),
             rules,
             markets: Vec::new(),
             // Half of it at once, and half of it at any time: others may use the address too.
-            fetches: Fetches::new(2 * cost, 60 * SECOND),
+            fetches: Fetches::new(2 * cost, 60 * SECOND).at_once(recorded),
             subscriptions: Subscriptions::default(),
             limit,
             leaving: false,

@@ -9,7 +9,7 @@
 //! never more than unverified. What can be done is done: diffs wait for a snapshot by REST, and
 //! those not younger than it are dropped; a snapshot older than the first diff may miss what
 //! happened before that, so another is asked for, and only when none better comes for
-//! [`DOUBT_MAX`] it is taken; a diff older than the one before it, and a book that is crossed, end
+//! [`DOUBT_MAX`] it is taken (in a recording at once); a diff older than the one before it, and a book that is crossed, end
 //! the book and bring a new snapshot, which must be as young as that diff.
 //!
 //! Source: www.bitstamp.net/websocket/v2 and www.bitstamp.net/api.
@@ -115,10 +115,11 @@ impl Bitstamp {
                 None => symbol.to_lowercase(),
             };
         }
+        let recorded = options.recorded;
         Self {
             desk: Desk::new(options, Spelling::Joined(QUOTES)),
             markets: Vec::new(),
-            fetches: Fetches::new(FETCH_COST, 100 * FETCH_COST),
+            fetches: Fetches::new(FETCH_COST, 100 * FETCH_COST).at_once(recorded),
             heartbeat_at: None,
             leaving: false,
         }
@@ -267,13 +268,15 @@ impl Bitstamp {
     }
 
     fn snapshot(&mut self, id: SymbolId, at: u64, diff: BookDiff, now: Nanos, out: &mut Output) {
+        let better_may_come = !self.desk.options().recorded;
         let market = self.market(id);
         if market.at.is_some() {
             return;
         }
+        let doubtful = market.backlog.front().is_some_and(|held| held.first > at);
         if at < market.floor {
             self.fetches.ask(id, now);
-        } else if market.backlog.front().is_some_and(|held| held.first > at) {
+        } else if doubtful && better_may_come {
             let until = market.doubtful.take().map_or(now.saturating_add(DOUBT_MAX), |(.., at)| at);
             market.doubtful = Some((at, diff, until));
             self.fetches.ask(id, now);

@@ -1,0 +1,116 @@
+//! Sessions: their lines in order, and the answers by REST that are in them.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use market::BookSide;
+
+use super::*;
+use crate::adapter::{BookState, SymbolCounts};
+
+#[test]
+fn lines_come_in_the_order_in_which_they_happened() {
+    let text = concat!(
+        r#"{"ts_ns":5,"dir":"http","conn":"h","url":"https://x/y","raw":"a"}"#,
+        "\n\n",
+        r#"{"ts_ns":1,"dir":"connect","conn":"w","url":"","raw":""}"#,
+        "\n",
+        r#"{"ts_ns":null,"dir":"recv","conn":"w","raw":"b"}"#,
+        "\n",
+        r#"{"ts_ns":9,"dir":"recv","conn":"w","raw":"c"}"#,
+        "\n",
+    );
+    let raws: Vec<_> = Record::parse_all(text).unwrap().into_iter().map(|r| r.raw).collect();
+    assert_eq!(raws, ["", "b", "a", "c"]);
+    assert_eq!(Record::parse_all("{}\n").unwrap_err().0, 1);
+}
+
+#[test]
+fn requests_are_told_apart_by_path_and_symbol() {
+    for (url, key) in [
+        ("https://api.x.com/api/v3/depth?symbol=A&limit=1000", "/api/v3/depth?symbol=A"),
+        ("/api/v3/depth?limit=5000&symbol=A", "/api/v3/depth?symbol=A"),
+        ("https://www.x.net/api/v2/order_book/a/", "/api/v2/order_book/a?"),
+        ("https://x.net", "?"),
+        ("/d?symbol=%E5%B8%81USDT", "/d?symbol=币USDT"),
+        ("/d?symbol=币USDT&x=1", "/d?symbol=币USDT"),
+        ("/100%?symbol=%+1%zz%C", "/100%?symbol=%+1%zz%C"),
+    ] {
+        assert_eq!(request_key(url), key);
+    }
+}
+
+/// A line of a session without times.
+fn line(dir: &str, url: &str, raw: &str) -> String {
+    serde_json::json!({"dir": dir, "conn": "w", "url": url, "raw": raw}).to_string() + "\n"
+}
+
+fn diff(first: u64, last: u64, bid: &str) -> String {
+    let raw = format!(
+        r#"{{"e":"depthUpdate","E":1,"s":"AUSDT","U":{first},"u":{last},"b":[["{bid}","2"]],"a":[]}}"#
+    );
+    line("recv", "", &raw)
+}
+
+fn depth(last: u64) -> String {
+    let raw = format!(r#"{{"lastUpdateId":{last},"bids":[["5.0","1"]],"asks":[["9.0","1"]]}}"#);
+    line("http", "https://x.com/api/v3/depth?symbol=AUSDT&limit=100", &raw)
+}
+
+fn bitstamp(at: u64, bid: &str) -> String {
+    let raw = format!(
+        r#"{{"data":{{"microtimestamp":"{at}","bids":[["{bid}","2"]],"asks":[]}},"channel":"diff_order_book_ausd","event":"data"}}"#
+    );
+    line("recv", "", &raw)
+}
+
+fn order_book(at: u64) -> String {
+    let raw = format!(r#"{{"microtimestamp":"{at}","bids":[["5.0","1"]],"asks":[["9.0","1"]]}}"#);
+    line("http", "https://x.net/api/v2/order_book/ausd/", &raw)
+}
+
+/// The book at the end of a session, and what was counted.
+fn played(venue: Venue, lines: &[String]) -> (BookState, String, SymbolCounts) {
+    let mut player = Player::new(venue, DeskOptions { venue: "x".into(), ..Default::default() });
+    for record in Record::parse_all(&lines.concat()).unwrap() {
+        player.play(&record, |_, _| {});
+    }
+    let (_, adapter) = player.adapters().next().unwrap();
+    let (id, symbol) = adapter.desk().symbols().next().unwrap();
+    let best = adapter.desk().best(id, BookSide::Bid);
+    let best = best.map_or(String::new(), |level| level.price.to_string());
+    (symbol.state(), best, symbol.counts)
+}
+
+#[test]
+fn snapshots_are_used_when_they_come_even_if_no_time_passes() {
+    let book = |number: u64| diff(number, number, &format!("5.{number}"));
+    for lines in [
+        vec![depth(1), book(1), book(2), book(3)],
+        vec![book(1), depth(1), book(2), book(3)],
+        vec![book(1), book(2), book(3), depth(1)],
+        // It ends just before the first diff.
+        vec![book(2), depth(1), book(3)],
+        // The first is older than the stream.
+        vec![book(2), depth(0), book(3), depth(3)],
+    ] {
+        let (state, best, counts) = played(Venue::Binance, &lines);
+        let newest = if counts.stale == 2 { "5.0" } else { "5.3" };
+        assert_eq!((state, &*best), (BookState::Verified, newest), "{lines:?}");
+        assert_eq!((counts.snapshots, counts.gaps), (1, 0), "{lines:?}");
+    }
+    // After a gap, one that is older than it does not help.
+    let lines = [book(1), depth(1), book(2), depth(2), book(4), depth(4), book(5)];
+    let (state, best, counts) = played(Venue::Binance, &lines);
+    assert_eq!((state, &*best), (BookState::Verified, "5.5"));
+    assert_eq!((counts.snapshots, counts.gaps, counts.book_events), (2, 1, 4));
+
+    let book = |at: u64| bitstamp(at, &format!("5.{at}"));
+    for (lines, stale) in [
+        (vec![order_book(0), book(1), book(2)], 0),
+        (vec![book(1), order_book(1), book(2)], 1),
+        (vec![book(1), book(2), order_book(1)], 1),
+    ] {
+        let (state, best, counts) = played(Venue::Bitstamp, &lines);
+        assert_eq!((state, &*best), (BookState::Unverifiable, "5.2"), "{lines:?}");
+        assert_eq!((counts.snapshots, counts.stale), (1, stale), "{lines:?}");
+    }
+}
