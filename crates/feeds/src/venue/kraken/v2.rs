@@ -95,9 +95,13 @@ impl Kraken {
                 let reset = kind == "snapshot";
                 reader.list(|reader| self.book_v2(reset, reader, told, now, out))
             }
-            ("trade", "update") => reader.list(|reader| self.trade_v2(reader, told, now, out)),
-            // We do not ask for it: what was before we came is no news.
-            ("trade", "snapshot") => reader.skip(),
+            // We do not ask for it: what was before we came is no news. But who recorded a session
+            // may have.
+            ("trade", "snapshot") if !self.desk.options().recorded => reader.skip(),
+            ("trade", kind @ ("snapshot" | "update")) => {
+                let past = kind == "snapshot";
+                reader.list(|reader| self.trade_v2(past, reader, told, now, out))
+            }
             ("ticker", "snapshot" | "update") => {
                 reader.list(|reader| self.ticker_v2(reader, told, now, out))
             }
@@ -164,6 +168,7 @@ impl Kraken {
 
     fn trade_v2(
         &mut self,
+        past: bool,
         reader: &mut Reader<'_>,
         told: &mut Told,
         now: Nanos,
@@ -206,7 +211,8 @@ impl Kraken {
         let Some(id) = symbol else { return Ok(()) };
         let noted = self.repeats.note(id, trade_id);
         if noted == Noted::Repeat {
-            self.desk.counts_of(id).stale += 1;
+            // That the past is known already is nothing to tell.
+            self.desk.counts_of(id).stale += u64::from(!past);
         } else {
             if noted == Noted::Skipped {
                 // The ids of a pair are its trades, counted.

@@ -165,6 +165,30 @@ fn a_fill_that_is_told_twice_is_one_trade_even_after_a_new_connection() {
 }
 
 #[test]
+fn the_past_that_a_recording_begins_with_is_played_once() {
+    let options = DeskOptions { open: true, recorded: true, ..DeskOptions::default() };
+    let mut bench = Bench::new(Version::V2, options);
+    bench.input(Input::Connected);
+    let told = |kind: &str, ids: &[u32]| {
+        let fill = |id: &u32| {
+            format!(
+                r#"{{"symbol":"A/USD1","side":"sell","price":1.5,"qty":0.1,"trade_id":{id}}}"#
+            )
+        };
+        let fills: Vec<_> = ids.iter().map(fill).collect();
+        format!(r#"{{"channel":"trade","type":"{kind}","data":[{}]}}"#, fills.join(","))
+    };
+    bench.text(&told("snapshot", &[5, 6, 7]));
+    bench.text(&told("update", &[8]));
+    bench.input(Input::Connected);
+    bench.text(&told("snapshot", &[7, 8, 9]));
+    let trades = bench.trades();
+    let ids: Vec<_> = trades.iter().map(|trade| &*trade.trade_id).collect();
+    assert_eq!(ids, ["5", "6", "7", "8", "9"]);
+    assert_eq!((bench.symbol().counts.stale, bench.symbol().counts.gaps), (0, 0));
+}
+
+#[test]
 fn a_quote_allocates_nothing() {
     let mut bench = Bench::of(Version::V2, "BTC/USD");
     let ticker = r#"{"channel":"ticker","type":"update","data":[{"symbol":"BTC/USD","bid":1.5,"bid_qty":2.0,"ask":1.6,"ask_qty":3.0,"last":1.5,"volume":9.0}]}"#;
