@@ -9,7 +9,7 @@ pub struct SymbolCounts {
     pub quotes: u64,
     /// Messages of the book's stream, used or not; a snapshot counts if it comes in the stream.
     pub book_events: u64,
-    /// Snapshots used, from the stream or by REST.
+    /// Snapshots used, from the stream or by REST; also those that say what is held already.
     pub snapshots: u64,
     /// Messages older than the snapshot, or than what came before.
     pub stale: u64,

@@ -46,6 +46,8 @@ pub(super) enum Message<'a> {
     },
     /// `kline`: was read, and is right.
     Kline,
+    /// Of a documented kind that says nothing that is published.
+    Unused,
     /// The server is about to close the connection.
     Shutdown,
     /// A request of ours was carried out.
@@ -81,6 +83,8 @@ pub(super) enum Kind {
     Partial,
     /// `kline`.
     Kline,
+    /// Statistics, alone or a list of them, and block trades.
+    Unused,
     /// `serverShutdown`.
     Shutdown,
     /// An answer to a request of ours.
@@ -98,6 +102,8 @@ impl Kind {
             "depthUpdate" => Self::Depth,
             "kline" => Self::Kline,
             "serverShutdown" => Self::Shutdown,
+            "24hrTicker" | "24hrMiniTicker" | "1hTicker" | "4hTicker" | "1dTicker" | "avgPrice"
+            | "blockTrade" => Self::Unused,
             _ => Self::Unknown,
         }
     }
@@ -187,15 +193,33 @@ fn kind(reader: &Reader<'_>, stream: Option<&str>) -> Kind {
     }
 }
 
+/// Which kind of message the first of a list is: statistics of all symbols come as one.
+fn kind_in_list(reader: &Reader<'_>) -> Kind {
+    let mut first = Kind::Unknown;
+    let stop = reader.clone().list(|reader| {
+        if reader.peek() == Some(b'{') {
+            first = kind(reader, None);
+        }
+        Err(reader.wrong("no more than the first"))
+    });
+    stop.unwrap_or_default();
+    first
+}
+
 fn payload<'a>(
     reader: &mut Reader<'a>,
     stream: Option<&'a str>,
     now: Nanos,
 ) -> Result<Message<'a>> {
-    if reader.peek() != Some(b'{') {
-        return reader.skip().map(|()| Message::Unknown);
-    }
-    match kind(reader, stream) {
+    let kind = match reader.peek() {
+        Some(b'{') => kind(reader, stream),
+        Some(b'[') => match kind_in_list(reader) {
+            Kind::Unused => Kind::Unused,
+            _ => Kind::Unknown,
+        },
+        _ => Kind::Unknown,
+    };
+    match kind {
         Kind::Trade => trade(reader, false, now),
         Kind::Aggregate => trade(reader, true, now),
         Kind::Quote => quote(reader, now),
@@ -203,6 +227,7 @@ fn payload<'a>(
         Kind::Kline => kline(reader),
         Kind::Control => control(reader),
         Kind::Shutdown => reader.skip().map(|()| Message::Shutdown),
+        Kind::Unused => reader.skip().map(|()| Message::Unused),
         Kind::Partial => match stream.and_then(|name| name.split_once("@depth")) {
             Some((native, _)) => {
                 let (last, mut diff) = levels_at(reader, now)?;

@@ -218,7 +218,7 @@ impl Binance {
                 self.diff(id, held, now, out);
             }
             Message::Partial { native, diff } => self.partial(native, diff, out),
-            Message::Kline => self.desk.counts.unused += 1,
+            Message::Kline | Message::Unused => self.desk.counts.unused += 1,
             Message::Shutdown => {
                 if !std::mem::replace(&mut self.leaving, true) {
                     out.reconnect("the server said that it is about to shut down");
@@ -326,7 +326,7 @@ impl Binance {
     /// A message could not be read: what it may have told is missing now.
     fn suspect(&mut self, text: &[u8], now: Nanos, out: &mut Output) {
         let (kind, native) = message::suspect(text);
-        let known = !matches!(kind, Kind::Unknown | Kind::Control | Kind::Shutdown);
+        let known = !matches!(kind, Kind::Unknown | Kind::Unused | Kind::Control | Kind::Shutdown);
         let Some(native) = native.filter(|_| known) else { return };
         let Some(id) = self.desk.find(&native.to_uppercase()) else { return };
         if kind == Kind::Depth && self.wanted(id).book {

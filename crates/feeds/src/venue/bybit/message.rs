@@ -17,7 +17,9 @@ pub(super) enum Topic<'a> {
     Trades { symbol: &'a str },
     /// `tickers.{symbol}`.
     Ticker { symbol: &'a str },
-    /// Nothing that is used here; candles are made from the trades.
+    /// Documented, and nothing that is used here; candles are made from the trades.
+    Unused,
+    /// Anything else.
     Other,
 }
 
@@ -28,11 +30,15 @@ impl<'a> Topic<'a> {
             "orderbook" => {
                 match rest.split_once('.').map(|(depth, symbol)| (depth.parse(), symbol)) {
                     Some((Ok(depth), symbol)) => Self::Book { depth, symbol },
+                    // Retail orders apart.
+                    _ if rest.starts_with("rpi.") => Self::Unused,
                     _ => Self::Other,
                 }
             }
             "publicTrade" => Self::Trades { symbol: rest },
             "tickers" => Self::Ticker { symbol: rest },
+            "kline" | "allLiquidation" | "liquidation" | "priceLimit" | "insurance"
+            | "adlAlert" => Self::Unused,
             _ => Self::Other,
         }
     }
@@ -164,7 +170,7 @@ fn read_data(
             Ok(Data::Trades)
         }
         Topic::Ticker { .. } => ticker(reader).map(Data::Ticker),
-        Topic::Other => reader.skip().map(|()| Data::None),
+        Topic::Unused | Topic::Other => reader.skip().map(|()| Data::None),
     }
 }
 

@@ -269,6 +269,10 @@ impl Bybit {
                 self.answer(&envelope, now, out);
                 Ok(())
             }
+            (Ok(_), Some(Topic::Unused)) => {
+                self.desk.counts.unused += 1;
+                Ok(())
+            }
             (Ok(_), None | Some(Topic::Other)) => {
                 self.desk.counts.unknown += 1;
                 Ok(())
@@ -309,7 +313,7 @@ impl Bybit {
                     self.refetch_soon(id, Stream::Quotes, now, out);
                 }
             }
-            Some(Topic::Other) => {}
+            Some(Topic::Unused | Topic::Other) => {}
             None => {
                 // It may have been a trade of any symbol. Of a book the next number will tell.
                 let symbols = self.desk.symbols().len();
@@ -340,7 +344,7 @@ impl Bybit {
             None => true,
         };
         if !follows {
-            self.desk.counts.unknown += 1;
+            self.desk.counts.unused += 1;
             return;
         }
         if snapshot && state.depth != Some(depth) {
@@ -354,6 +358,10 @@ impl Bybit {
             Verdict::Next => {}
             Verdict::Old => {
                 counts.stale += 1;
+                return;
+            }
+            Verdict::Again => {
+                counts.snapshots += 1;
                 return;
             }
             Verdict::Waiting => return,

@@ -65,6 +65,8 @@ pub(super) enum Verdict {
     Next,
     /// Told already.
     Old,
+    /// A snapshot of what is held.
+    Again,
     /// A change while there is nothing that it could change.
     Waiting,
     /// Something is missing before it.
@@ -85,7 +87,7 @@ impl State {
         if snapshot {
             return match live {
                 // Without a change the best level is sent again every few seconds.
-                true if depth == 1 && data.update == self.update => Verdict::Old,
+                true if depth == 1 && data.update == self.update => Verdict::Again,
                 // The venue counts from 1 after a restart. Any other that is older than what is held
                 // contradicts it.
                 true if older && data.update != 1 => Verdict::Gap,

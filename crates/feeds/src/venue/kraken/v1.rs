@@ -64,7 +64,11 @@ impl Kraken {
         let native = Reader::all(parts[count - 1], Reader::string)?;
         let (name, depth) = channel.split_once('-').unwrap_or((channel, ""));
         let Some(stream) = stream(name) else {
-            self.desk.counts.unknown += 1;
+            match name {
+                // Candles, and best prices beside those of the ticker.
+                "ohlc" | "spread" => self.desk.counts.unused += 1,
+                _ => self.desk.counts.unknown += 1,
+            }
             return Ok(());
         };
         let id = self.desk.find(native);

@@ -114,6 +114,11 @@ impl Kraken {
                     reader.skip()
                 })
             }),
+            // Candles and lists of what is traded.
+            ("ohlc" | "instrument", "snapshot" | "update") => {
+                self.desk.counts.unused += 1;
+                reader.skip()
+            }
             _ => {
                 self.desk.counts.unknown += 1;
                 reader.skip()

@@ -33,6 +33,28 @@ fn stream(channel: &str) -> Option<Stream> {
     }
 }
 
+/// Whether a channel is documented, and says nothing that is used here.
+fn unused(channel: &str) -> bool {
+    channel.contains("candle")
+        || channel.contains("block-")
+        || matches!(
+            channel,
+            "instruments"
+                | "status"
+                | "mark-price"
+                | "index-tickers"
+                | "funding-rate"
+                | "open-interest"
+                | "price-limit"
+                | "opt-summary"
+                | "option-trades"
+                | "estimated-price"
+                | "liquidation-orders"
+                | "adl-warning"
+                | "call-auction-details"
+        )
+}
+
 /// All of a message but its data.
 #[derive(Debug, Default)]
 struct Head<'a> {
@@ -110,7 +132,11 @@ impl Okx {
             _ => None,
         };
         let Some((stream, native, channel)) = known else {
-            self.desk.counts.unknown += 1;
+            let counts = &mut self.desk.counts;
+            match head.arg {
+                Some((channel, _)) if unused(channel) => counts.unused += 1,
+                _ => counts.unknown += 1,
+            }
             return reader.skip();
         };
         let Some(id) = self.desk.find(native) else { return reader.skip() };

@@ -144,11 +144,21 @@ fn what_is_not_published_is_counted() {
     let kline = r#"{"e":"kline","E":1700000000123,"s":"AAAUSDT","k":{"t":1700000000000,"T":1700000059999,"s":"AAAUSDT","i":"1m","f":1,"L":2,"o":"1","c":"2","h":"3","l":"0.5","v":"9","n":2,"x":false,"q":"9","V":"1","Q":"1","B":"0"}}"#;
     rig.text(kline);
     assert_eq!(rig.adapter.desk().counts.unused, 1);
-    for unknown in [
+    for unused in [
         r#"{"e":"24hrTicker","s":"AAAUSDT","b":"x"}"#,
         r#"{"stream":"!miniTicker@arr","data":[{"e":"24hrMiniTicker"}]}"#,
+        r#"[{"e":"1hTicker","s":"AAAUSDT"},{"e":"1hTicker","s":"BBBUSDT"}]"#,
         r#"{"stream":"aaausdt@blockTrade","data":{"e":"blockTrade","p":{}}}"#,
+    ] {
+        rig.text(unused);
+    }
+    assert_eq!((rig.adapter.desk().counts.unused, rig.adapter.desk().counts.unknown), (5, 0));
+    for unknown in [
         r#"{"stream":"aaausdt@trade"}"#,
+        r#"{"e":"markPriceUpdate","s":"AAAUSDT"}"#,
+        r#"[{"e":"trade"}]"#,
+        "[[]]",
+        "[]",
         r#"{"e":5}"#,
         "[1]",
         "{}",
@@ -156,7 +166,7 @@ fn what_is_not_published_is_counted() {
     ] {
         rig.text(unknown);
     }
-    assert_eq!(rig.adapter.desk().counts.unknown, 8);
+    assert_eq!(rig.adapter.desk().counts.unknown, 9);
     // Not asked for.
     let seen = rig.text(&trade(1).replace("AAAUSDT", "BBBUSDT"));
     assert!(seen.trades.is_empty());

@@ -58,9 +58,13 @@ fn what_is_not_known_is_counted_and_skipped() {
     rig.text(r#"{"topic":"kline.1.ABCUSDT","data":[{"start":1,"open":"1"}],"type":"snapshot"}"#);
     rig.text(r#"{"topic":"allLiquidation.ABCUSDT","data":[]}"#);
     rig.text(r#"{"data":{"b":1},"topic":"orderbook.rpi.ABCUSDT"}"#);
+    // These are documented.
+    assert_eq!((rig.adapter.desk.counts.unknown, rig.adapter.desk.counts.unused), (0, 3));
     rig.text(r#"{"hello":"world"}"#);
+    rig.text(r#"{"topic":"orderBookL2_25.ABCUSDT","data":[]}"#);
+    rig.text(r#"{"topic":"orderbook.many.ABCUSDT","data":{}}"#);
     rig.input(Input::Binary(b"x"));
-    assert_eq!((rig.adapter.desk.counts.unknown, rig.adapter.desk.counts.malformed), (5, 0));
+    assert_eq!((rig.adapter.desk.counts.unknown, rig.adapter.desk.counts.malformed), (4, 0));
     assert!(rig.topics().is_empty() && rig.reports().is_empty());
     assert_eq!(rig.symbol().state(), BookState::Verified);
 }

@@ -171,9 +171,7 @@ fn the_past_that_a_recording_begins_with_is_played_once() {
     bench.input(Input::Connected);
     let told = |kind: &str, ids: &[u32]| {
         let fill = |id: &u32| {
-            format!(
-                r#"{{"symbol":"A/USD1","side":"sell","price":1.5,"qty":0.1,"trade_id":{id}}}"#
-            )
+            format!(r#"{{"symbol":"A/USD1","side":"sell","price":1.5,"qty":0.1,"trade_id":{id}}}"#)
         };
         let fills: Vec<_> = ids.iter().map(fill).collect();
         format!(r#"{{"channel":"trade","type":"{kind}","data":[{}]}}"#, fills.join(","))
@@ -306,8 +304,11 @@ fn silence_is_pinged_and_a_status() {
 #[test]
 fn unknown_messages_are_counted_and_unreadable_ones_reported_once() {
     let mut bench = Bench::of(Version::V2, "BTC/USD");
+    bench.text(r#"{"channel":"ohlc","type":"update","data":[{"symbol":"BTC/USD"}]}"#);
+    bench.text(r#"{"channel":"instrument","type":"snapshot","data":{"assets":[]}}"#);
+    assert_eq!(bench.adapter.desk().counts.unused, 2, "documented");
     for unknown in [
-        r#"{"channel":"ohlc","type":"update","data":[{"symbol":"BTC/USD"}]}"#,
+        r#"{"channel":"weather","type":"update","data":[{"symbol":"BTC/USD"}]}"#,
         r#"{"channel":"book","type":"rebuild","data":[]}"#,
         r#"{"method":"add_order","success":false,"error":"no"}"#,
         "{}",

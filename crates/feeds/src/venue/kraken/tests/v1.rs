@@ -113,7 +113,11 @@ fn events_of_the_connection_are_known() {
         (bench.adapter.desk().counts.unknown, bench.adapter.desk().counts.malformed),
         (0, 0)
     );
-    for unknown in [r#"{"event":"openDoors"}"#, r#"[42,["1"],"ohlc-1","SOL/XBT"]"#, "[1,2,3]", "[]"]
+    bench.text(r#"[42,["1"],"ohlc-1","SOL/XBT"]"#);
+    bench.text(r#"[43,["1","2","3","4","5"],"spread","SOL/XBT"]"#);
+    assert_eq!(bench.adapter.desk().counts.unused, 2, "documented");
+    for unknown in
+        [r#"{"event":"openDoors"}"#, r#"[42,["1"],"weather-1","SOL/XBT"]"#, "[1,2,3]", "[]"]
     {
         bench.text(unknown);
     }

@@ -332,9 +332,15 @@ fn another_connection_is_taken_before_the_venue_refuses_requests() {
 #[test]
 fn unknown_messages_are_counted_and_unreadable_ones_reported_once() {
     let mut bench = Bench::of("A-USDT");
+    for channel in ["candle1m", "index-candle1H", "funding-rate", "public-block-trades"] {
+        bench.text(&format!(
+            r#"{{"arg":{{"channel":"{channel}","instId":"A-USDT"}},"data":[["1","2"]]}}"#
+        ));
+    }
+    assert_eq!(bench.adapter.desk().counts.unused, 4, "documented");
     for unknown in [
-        r#"{"arg":{"channel":"candle1m","instId":"A-USDT"},"data":[["1","2"]]}"#,
-        r#"{"arg":{"channel":"books5","instId":"A-USDT"},"data":[{"asks":[],"bids":[]}]}"#,
+        r#"{"arg":{"channel":"weather","instId":"A-USDT"},"data":[["1","2"]]}"#,
+        r#"{"table":"spot/depth5","data":[{"asks":[],"bids":[]}]}"#,
         r#"{"arg":{"channel":"books","instId":"A-USDT"},"action":"rebuild","data":[]}"#,
         r#"{"arg":{"channel":"books","instId":"A-USDT"},"data":[]}"#,
         r#"{"code":"0","msg":"","data":[{"asks":[],"bids":[]}]}"#,
