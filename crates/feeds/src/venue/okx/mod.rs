@@ -32,6 +32,10 @@ const HOUR: Nanos = 3600 * SECOND;
 /// The venue closes a connection after 30 s of silence.
 const PING_AFTER: Nanos = 10 * SECOND;
 
+/// The channel of the five best levels, whole each time. It is a symbol's book where no other comes,
+/// which happens in recordings: it is never asked for.
+const BEST_FIVE: &str = "books5";
+
 const RULES: Rules = Rules {
     websocket: "wss://ws.okx.com:8443/ws/v5/public",
     rest: "",
@@ -63,6 +67,10 @@ pub struct Okx {
 struct Line {
     /// Where the chain of its book stands, if it has one.
     link: Option<Link>,
+    /// Its book comes as changes.
+    whole: bool,
+    /// Number of the newest of [`BEST_FIVE`].
+    best: Option<i64>,
     /// The venue does not have it.
     refused: bool,
 }
@@ -167,6 +175,7 @@ impl Okx {
     fn book(&mut self, change: Change, now: Nanos, out: &mut Output) -> Result<(), &'static str> {
         let Change { id, diff, link, checksum } = change;
         self.desk.counts_of(id).book_events += 1;
+        self.line(id).whole = true;
         let live = self.desk.symbol(id).state() != BookState::Resyncing;
         let reset = diff.reset;
         let mut chained = reset && link.is_some();
@@ -209,6 +218,26 @@ impl Okx {
             Err(_) => self.broken(id, now, out),
         }
         Ok(())
+    }
+
+    /// The best levels, where they are the book.
+    fn best_five(&mut self, id: SymbolId, diff: BookDiff, number: Option<i64>, out: &mut Output) {
+        let line = self.line(id);
+        if line.whole {
+            self.desk.counts.unused += 1;
+            return;
+        }
+        let old = number.zip(line.best).is_some_and(|(number, last)| number < last);
+        line.best = number.or(line.best);
+        let counts = self.desk.counts_of(id);
+        counts.book_events += 1;
+        if old {
+            counts.stale += 1;
+            return;
+        }
+        let proof = if number.is_some() { Proof::Sequence } else { Proof::Nothing };
+        // Where it is wrong, the desk says so, and the next one is a snapshot again.
+        self.desk.book(id, diff, None, |_| proof, out).unwrap_or_default();
     }
 
     fn broken(&mut self, id: SymbolId, now: Nanos, out: &mut Output) {

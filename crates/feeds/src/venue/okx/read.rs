@@ -3,7 +3,7 @@
 use market::{Aggressor, BookDiff, Decimal, Level, Nanos, Quote, QuoteSide, Stamps, Trade};
 use serde_json::json;
 
-use super::{Change, Link, Okx, Told};
+use super::{BEST_FIVE, Change, Link, Okx, Told};
 use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::repeats::Noted;
 use crate::adapter::{Output, Stream, SymbolId, time};
@@ -26,7 +26,7 @@ pub(super) fn request<'a>(op: &str, channels: impl Iterator<Item = (&'a str, Str
 /// Which of our streams a channel is; some come in several speeds.
 fn stream(channel: &str) -> Option<Stream> {
     match channel {
-        "books" | "books-l2-tbt" | "books50-l2-tbt" => Some(Stream::Book),
+        "books" | "books-l2-tbt" | "books50-l2-tbt" | BEST_FIVE => Some(Stream::Book),
         "trades" | "trades-all" => Some(Stream::Trades),
         "tickers" | "bbo-tbt" => Some(Stream::Quotes),
         _ => None,
@@ -127,7 +127,8 @@ impl Okx {
         let known =
             head.arg.and_then(|(channel, symbol)| Some((stream(channel)?, symbol, channel)));
         let known = match (known, head.action) {
-            (Some((Stream::Book, ..)), "snapshot" | "update")
+            (Some((Stream::Book, _, BEST_FIVE)), _)
+            | (Some((Stream::Book, ..)), "snapshot" | "update")
             | (Some((Stream::Trades | Stream::Quotes, ..)), _) => known,
             _ => None,
         };
@@ -142,7 +143,7 @@ impl Okx {
         let Some(id) = self.desk.find(native) else { return reader.skip() };
         *told = Some((id, stream));
         reader.list(|reader| match stream {
-            Stream::Book => self.book_data(id, head.action == "snapshot", reader, now, out),
+            Stream::Book => self.book_data(id, channel, head.action, reader, now, out),
             Stream::Trades => {
                 let trade = trade(reader, now)?;
                 // To each new subscriber the venue tells the last one.
@@ -165,12 +166,14 @@ impl Okx {
     fn book_data(
         &mut self,
         id: SymbolId,
-        reset: bool,
+        channel: &str,
+        action: &str,
         reader: &mut Reader<'_>,
         now: Nanos,
         out: &mut Output,
     ) -> Result<()> {
-        let mut diff = BookDiff { reset, ..BookDiff::default() };
+        let best = channel == BEST_FIVE;
+        let mut diff = BookDiff { reset: best || action == "snapshot", ..BookDiff::default() };
         let (mut sequence, mut previous, mut checksum, mut event) = (None, None, 0, None);
         let (mut bids, mut asks) = (false, false);
         reader.object(|reader, key| {
@@ -194,12 +197,16 @@ impl Okx {
         if !bids || !asks {
             return Err(reader.wrong("a book with bids and asks"));
         }
+        diff.stamps = stamps(event, sequence, now);
+        if best {
+            self.best_five(id, diff, sequence, out);
+            return Ok(());
+        }
         let link = match (sequence, previous) {
             (Some(sequence), Some(previous)) => Some(Link { sequence, previous }),
             (None, None) => None,
             _ => return Err(reader.wrong("seqId and prevSeqId")),
         };
-        diff.stamps = stamps(event, sequence, now);
         let change = Change { id, diff, link, checksum };
         self.book(change, now, out).map_err(|expected| reader.wrong(expected))
     }

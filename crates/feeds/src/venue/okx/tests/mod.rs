@@ -330,6 +330,35 @@ fn another_connection_is_taken_before_the_venue_refuses_requests() {
 }
 
 #[test]
+fn the_five_best_levels_are_a_book_where_nothing_else_is() {
+    let options = DeskOptions { open: true, venue: "okx".into(), ..DeskOptions::default() };
+    let mut bench = Bench::with(Okx::new(options));
+    bench.input(Input::Connected);
+    let five = |number: u32, bid: &str| {
+        format!(
+            r#"{{"arg":{{"channel":"books5","instId":"A-USDT"}},"data":[{{"asks":[["9","1","0","1"]],"bids":[["{bid}","2","0","1"]],"ts":"1790000000000","seqId":{number},"instId":"A-USDT"}}]}}"#
+        )
+    };
+    for (number, bid) in [(7, "5"), (9, "6.5"), (8, "7")] {
+        bench.text(&five(number, bid));
+    }
+    let counts = bench.symbol().counts;
+    assert_eq!((counts.book_events, counts.snapshots, counts.stale), (3, 2, 1));
+    assert_eq!(bench.symbol().book().len(), 2);
+    assert_eq!(bench.symbol().state(), BookState::Verified);
+    // Without a number nothing proves their order.
+    bench.text(&five(10, "5").replace(r#","seqId":10"#, ""));
+    assert_eq!(bench.symbol().state(), BookState::Unverifiable);
+    bench.text(
+        r#"{"arg":{"channel":"books","instId":"A-USDT"},"action":"snapshot","data":[{"asks":[["9","1","0","1"]],"bids":[["4","2","0","1"],["3","2","0","1"]],"ts":"1790000000000","checksum":0,"seqId":20,"prevSeqId":-1}]}"#,
+    );
+    bench.text(&five(21, "6"));
+    assert_eq!((bench.symbol().book().len(), bench.symbol().counts.book_events), (3, 5));
+    let counts = bench.adapter.desk().counts;
+    assert_eq!((counts.unused, counts.unknown, counts.malformed), (1, 0, 0));
+}
+
+#[test]
 fn unknown_messages_are_counted_and_unreadable_ones_reported_once() {
     let mut bench = Bench::of("A-USDT");
     for channel in ["candle1m", "index-candle1H", "funding-rate", "public-block-trades"] {
