@@ -11,18 +11,19 @@ use anyhow::{Context as _, anyhow, bail};
 use feeds::adapter::{Action, Adapter, DeskOptions, Output};
 use feeds::session::{Direction, Player, Records, RecordsError};
 use feeds::venue::Venue;
-use feeds::venue::itch::{ItchOptions, Recording};
+use feeds::venue::itch::{Framing, ItchOptions, Recording};
 use feeds::zstandard;
 use wire::Payload;
 
-use self::summary::Summary;
+use self::summary::{Found, Summary};
 use super::{printable, still_read};
 
 /// Play recorded sessions through a venue's adapter, and say what was in them.
 ///
 /// A session has one JSON object a line: {"ts_ns","dir","conn","url","raw"}, plain or compressed
-/// with zstd. Files of ITCH end in .pcap (captured packets) or .itch (messages). Each file is a session of its own. The lines are played in the order of their times,
-/// however the file has them, as far as --window reaches.
+/// with zstd. Files of ITCH hold captured packets or messages, whatever their names are. Each file
+/// is a session of its own. The lines are played in the order of their times, however the file has
+/// them, as far as --window reaches.
 ///
 /// Columns: executions, quotes, messages of the book's stream, snapshots used, messages older than
 /// the snapshot, breaks of the venue's own sequence, checksums that were right and wrong, removals
@@ -69,24 +70,11 @@ pub struct InspectArguments {
 /// Most symbols of a file; a recording may hold any number.
 const SYMBOLS_MAX: usize = 100_000;
 
-/// What kind of recording a file is, by how its name ends.
-enum Form {
-    /// Lines of text.
-    Session,
-    /// Packets, or messages one after the other, in binary.
-    Binary,
-}
-
-impl Form {
-    fn of(path: &Path) -> Self {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        let name = name.strip_suffix(".zst").unwrap_or(&name);
-        if name.ends_with(".pcap") || name.ends_with(".itch") {
-            Self::Binary
-        } else {
-            Self::Session
-        }
-    }
+/// Whether a file's name ends as that of a recording of ITCH does.
+fn is_named_binary(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let name = name.strip_suffix(".zst").unwrap_or(&name);
+    name.ends_with(".pcap") || name.ends_with(".itch")
 }
 
 /// Reads the files and prints what was asked for.
@@ -132,9 +120,12 @@ fn inspect(
     };
     let printer =
         Printer { wanted: arguments.events, line: Vec::new(), output: events, written: Ok(()) };
-    match Form::of(path) {
-        Form::Session => session(arguments, file, options, summary, printer),
-        Form::Binary => binary(arguments, file, options, summary, printer),
+    match arguments.venue {
+        Venue::Itch(framing) => binary(framing, file, options, summary, printer),
+        other if is_named_binary(path) => {
+            bail!("holds packets or messages in binary, which {} has not", other.name())
+        }
+        _ => session(arguments, file, options, summary, printer),
     }
 }
 
@@ -167,21 +158,18 @@ fn session(
         }
     }
     let last = |conn: &str| heard.get(conn).copied().unwrap_or(0);
-    summary.add(player.adapters().map(|(conn, adapter)| (last(conn), adapter.desk())));
+    summary.add(player.adapters().map(|(conn, adapter)| Found::of(last(conn), adapter.desk())));
     Ok(true)
 }
 
 /// Reads captured packets, or messages one after the other; which, the file itself tells.
 fn binary(
-    arguments: &InspectArguments,
+    framing: Framing,
     mut file: impl BufRead,
     options: DeskOptions,
     summary: &mut Summary,
     mut printer: Printer<'_, impl Write>,
 ) -> anyhow::Result<bool> {
-    let Venue::Itch(framing) = arguments.venue else {
-        bail!("holds packets or messages in binary, which {} has not", arguments.venue.name());
-    };
     let mut recording = Recording::new(ItchOptions::new(framing, options));
     loop {
         let chunk = file.fill_buf()?;
@@ -196,7 +184,11 @@ fn binary(
             return Ok(false);
         }
     }
-    summary.add(recording.adapters().map(|adapter| (0, adapter.desk())));
+    summary.add(recording.adapters().map(|itch| {
+        // A crossed book is no fault of the recording: its best prices are shown all the same.
+        let best = |id, side| itch.best(id, side);
+        Found { best: Box::new(best), ..Found::of(0, itch.desk()) }
+    }));
     printer.still_read().map_err(Into::into)
 }
 

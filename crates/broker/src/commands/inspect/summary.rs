@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use feeds::adapter::SymbolCounts;
 use feeds::adapter::{Desk, SymbolId};
-use market::BookSide;
+use market::{BookSide, Decimal};
 use serde::{Serialize, Serializer};
 
 use crate::commands::printable;
@@ -18,6 +18,21 @@ pub(super) struct Summary {
     malformed: u64,
     unknown: u64,
     symbols: BTreeMap<String, Symbol>,
+}
+
+/// What was found on one connection.
+pub(super) struct Found<'a> {
+    /// When it was last heard, by any count that grows.
+    pub(super) heard: u64,
+    pub(super) desk: &'a Desk,
+    pub(super) best: Box<dyn Fn(SymbolId, BookSide) -> Option<Decimal> + 'a>,
+}
+
+impl<'a> Found<'a> {
+    /// With the best prices of the desk's own books.
+    pub(super) fn of(heard: u64, desk: &'a Desk) -> Self {
+        Self { heard, desk, best: Box::new(|id, side| desk.best_as_written(id, side)) }
+    }
 }
 
 /// One symbol, over all files and connections.
@@ -55,18 +70,18 @@ impl Summary {
         Self { venue, files: 0, frames: 0, malformed: 0, unknown: 0, symbols: BTreeMap::new() }
     }
 
-    /// Adds what was found in a file: the desk of each connection, with when that was last heard.
-    pub(super) fn add<'a>(&mut self, desks: impl Iterator<Item = (u64, &'a Desk)>) {
+    /// Adds what was found in a file on each connection.
+    pub(super) fn add<'a>(&mut self, found: impl Iterator<Item = Found<'a>>) {
         self.files += 1;
-        let mut desks: Vec<_> = desks.collect();
+        let mut found: Vec<_> = found.collect();
         // The last active one has the last word on the books.
-        desks.sort_by_key(|(heard, _)| *heard);
-        for (_, desk) in desks {
-            self.add_desk(desk);
+        found.sort_by_key(|found| found.heard);
+        for found in found {
+            self.add_connection(&found);
         }
     }
 
-    fn add_desk(&mut self, desk: &Desk) {
+    fn add_connection(&mut self, Found { desk, best, .. }: &Found<'_>) {
         self.frames += desk.counts.frames;
         self.malformed += desk.counts.malformed;
         self.unknown += desk.counts.unknown;
@@ -75,8 +90,9 @@ impl Summary {
             add(&mut symbol.counts, &found.counts);
             if found.counts.book_events + found.counts.snapshots > 0 {
                 symbol.state = Some(found.state().as_str());
-                symbol.best_bid = best(desk, id, BookSide::Bid);
-                symbol.best_ask = best(desk, id, BookSide::Ask);
+                let best = |side| best(id, side).map(|price| price.to_string());
+                symbol.best_bid = best(BookSide::Bid);
+                symbol.best_ask = best(BookSide::Ask);
             }
         }
     }
@@ -141,10 +157,6 @@ impl Summary {
     }
 }
 
-fn best(desk: &Desk, id: SymbolId, side: BookSide) -> Option<String> {
-    desk.best_as_written(id, side).map(|price| price.to_string())
-}
-
 fn add(sum: &mut SymbolCounts, counts: &SymbolCounts) {
     // Named one by one, so that a new count cannot be forgotten here.
     let SymbolCounts {
@@ -177,7 +189,7 @@ fn add(sum: &mut SymbolCounts, counts: &SymbolCounts) {
 mod tests {
     use feeds::adapter::symbol::Spelling;
     use feeds::adapter::{DeskOptions, Output, Proof};
-    use market::{BookDiff, Decimal, Level};
+    use market::{BookDiff, Level};
     use serde_json::{Value, json};
 
     use super::*;
@@ -215,12 +227,12 @@ mod tests {
     fn counts_of_connections_are_summed_and_the_last_book_stands() {
         let mut summary = Summary::new("x");
         summary.files = 1;
-        summary.add_desk(&desk("B/USD", Some("9.50"), false));
-        summary.add_desk(&desk("B/USD", Some("10.50"), false));
+        summary.add_connection(&Found::of(0, &desk("B/USD", Some("9.50"), false)));
+        summary.add_connection(&Found::of(0, &desk("B/USD", Some("10.50"), false)));
         // A connection without the book says nothing of it.
-        summary.add_desk(&desk("B/USD", None, false));
-        summary.add_desk(&desk("A/USD", None, false));
-        summary.add_desk(&desk("C/USD", Some("1"), true));
+        summary.add_connection(&Found::of(0, &desk("B/USD", None, false)));
+        summary.add_connection(&Found::of(0, &desk("A/USD", None, false)));
+        summary.add_connection(&Found::of(0, &desk("C/USD", Some("1"), true)));
         let shown: Value = serde_json::from_str(&summary.json()).unwrap();
         let counts = |trades: u64, book: u64, gaps: u64| {
             json!({"trades": trades, "quotes": 0, "book_events": book, "snapshots": book,

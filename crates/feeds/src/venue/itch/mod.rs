@@ -44,7 +44,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-use market::{Nanos, VenueState};
+use market::{BookSide, Decimal, Nanos, VenueState};
 
 pub use self::normaliser::ItchCounts;
 pub use self::order_book::{Misfit, ORDERS_MAX, Order, OrderBook, Reduced, Replaced, Rung};
@@ -58,7 +58,7 @@ use self::mold::Line;
 use self::normaliser::{Normaliser, Turn};
 use self::soup::Client;
 use crate::adapter::symbol::Spelling;
-use crate::adapter::{Adapter, Desk, DeskOptions, Input, Output, Rules, SECOND};
+use crate::adapter::{Adapter, Desk, DeskOptions, Input, Output, Rules, SECOND, SymbolId};
 
 /// How messages are wrapped, and what one [`Input::Binary`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,6 +136,14 @@ impl Itch {
     #[must_use]
     pub fn orders(&self) -> &OrderBook {
         &self.day.book
+    }
+
+    /// The best price of one side of a symbol's book, from its orders. Unlike that of the desk it
+    /// is told of a crossed book too, which orders for a halted stock's cross make and which is
+    /// not published.
+    #[must_use]
+    pub fn best(&self, id: SymbolId, side: BookSide) -> Option<Decimal> {
+        self.day.best(id, side)
     }
 
     /// Nothing more comes, as at the end of a recording: messages that were held back, as some

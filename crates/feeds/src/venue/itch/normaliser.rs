@@ -112,6 +112,16 @@ impl Normaliser {
         self.places[at] = place;
     }
 
+    /// The best price of a stock in all its orders, crossed or not; `None` where not all are known.
+    pub(super) fn best(&self, id: SymbolId, side: BookSide) -> Option<Decimal> {
+        let locate = self.locates.get(id.0 as usize).copied().flatten()?;
+        let Place::Known(_, Trust::Whole | Trust::Doubted) = self.place(locate) else {
+            return None;
+        };
+        let best = self.book.levels(locate, side).next()?;
+        Some(level(best).price)
+    }
+
     /// The whole book of a stock, if it may be published.
     fn snapshot(&self, locate: u16, stamps: Stamps) -> Option<BookDiff> {
         let levels_max = self.desk.options().levels_max;
@@ -341,6 +351,8 @@ impl Turn<'_> {
         // A crossed book, as before a halted stock's cross, comes back whole when it is not
         // crossed any more.
         self.day.desk.book(id, diff, None, |_| proof, self.out).unwrap_or_else(drop);
+        // The venue has none: the first of these is made here, as one that comes back is.
+        self.day.desk.counts_of(id).snapshots = 0;
     }
 
     /// Publishes every book that may be and is not.

@@ -63,7 +63,7 @@ fn each_message_becomes_what_it_should() {
     assert_eq!(rig.best("AAA"), "50x100.0000 90x100.9900");
     assert_eq!(rig.state("AAA"), BookState::Verified);
     let counts = rig.itch.desk().symbol(rig.id("AAA")).counts;
-    assert_eq!((counts.book_events, counts.trades, counts.snapshots), (10, 5, 1));
+    assert_eq!((counts.book_events, counts.trades, counts.snapshots), (10, 5, 0));
     assert_eq!(rig.itch.desk().counts.frames, 21);
     let counts = rig.itch.counts();
     assert_eq!((counts.not_printable, counts.broken_trades), (1, 1));
@@ -190,10 +190,14 @@ fn a_crossed_book_is_hidden_and_comes_back_whole() {
             add(1, "A", 1, b'B', 10, 5_0000),
             add(1, "A", 2, b'S', 10, 5_0000),
             add(1, "A", 3, b'B', 10, 4_0000),
-            delete(1, 2),
-            delete(1, 3),
         ],
     ));
+    let best = |rig: &Rig, side| rig.itch.best(rig.id("A"), side).map(|price| price.to_string());
+    assert_eq!(rig.best("A"), "- -", "not published");
+    assert_eq!(best(&rig, BookSide::Bid).as_deref(), Some("5.0000"));
+    assert_eq!(best(&rig, BookSide::Ask).as_deref(), Some("5.0000"));
+    rig.binary(&packet(6, &[delete(1, 2), delete(1, 3)]));
+    assert_eq!(best(&rig, BookSide::Ask), None);
     let expected = [
         "A = 10x5.0000|[]",
         "A resync crossed book",
@@ -204,6 +208,7 @@ fn a_crossed_book_is_hidden_and_comes_back_whole() {
     assert_eq!(rig.news()[2..], expected);
     assert_eq!(rig.state("A"), BookState::Verified);
     assert_eq!(rig.itch.desk().symbol(rig.id("A")).counts.crossed, 1);
+    assert_eq!(rig.itch.desk().symbol(rig.id("A")).counts.snapshots, 0, "the venue has none");
 }
 
 #[test]
