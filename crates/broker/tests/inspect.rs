@@ -154,6 +154,37 @@ fn files_of_itch_are_told_by_what_is_in_them() {
 }
 
 #[test]
+fn files_of_one_session_are_one_session() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let line = |time: u64, action: &str, number: i64, previous: i64, ask: &str| {
+        let raw = json!({"arg": {"channel": "books", "instId": "A-EURI"}, "action": action,
+            "data": [{"bids": [["5.25", "1", "0", "1"]], "asks": [[ask, "1", "0", "1"]],
+                "ts": "1790000000000", "seqId": number, "prevSeqId": previous}]});
+        let ts = 1_790_000_000_000_000_000 + time * 1_000_000_000;
+        let line = json!({"ts_ns": ts, "dir": "recv", "conn": "ws", "raw": raw.to_string()});
+        line.to_string() + "\n"
+    };
+    let file = |name: &str, text: String| {
+        let path = folder.join(format!("inspect-{}-{name}.jsonl", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let first = file("first", line(0, "snapshot", 5, -1, "9"));
+    let second = file("second", line(30, "update", 7, 5, "8.5"));
+    let hours_later = file("later", line(7_200, "update", 90, 80, "8"));
+    let found = object("okx", &[first.clone(), second]);
+    assert_fields(&found, &json!({"files": 2, "frames": 2, "malformed": 0}));
+    let book = |ask: Value, state: &str, events: u64| {
+        let bid = if ask.is_null() { Value::Null } else { json!("5.25") };
+        json!({"book_events": events, "snapshots": 1, "gaps": 0, "best_bid": bid,
+            "best_ask": ask, "state": state})
+    };
+    assert_fields(&found["symbols"]["A-EURI"], &book(json!("8.5"), "verified", 2));
+    let found = object("okx", &[first, hours_later]);
+    assert_fields(&found["symbols"]["A-EURI"], &book(Value::Null, "resyncing", 2));
+}
+
+#[test]
 fn a_bad_file_is_told_with_its_line() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(format!("inspect-{}.jsonl", std::process::id()));

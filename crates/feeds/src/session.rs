@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use market::Nanos;
 use serde::Deserialize;
 
-use crate::adapter::{Action, Adapter, DeskOptions, Input, Output};
+use crate::adapter::{Action, Adapter, DeskOptions, Input, Output, SECOND};
 use crate::venue::Venue;
 
 pub use self::records::{Records, RecordsError};
@@ -79,12 +79,19 @@ impl Record {
     }
 }
 
+/// A connection that the last file ended with goes on in the next one if it speaks again within so
+/// long: recorders begin another file every hour, and slow venues say something every minute.
+const GOES_ON_WITHIN: Nanos = 60 * SECOND;
+
 /// Plays a session to adapters, one for each connection in it, which take every symbol they meet.
 #[derive(Debug)]
 pub struct Player {
     venue: Venue,
     options: DeskOptions,
     connections: BTreeMap<String, Connection>,
+    /// Those that did not go on.
+    ended: Vec<Connection>,
+    records: u64,
     /// REST answers that nobody has asked for yet.
     answers: Vec<(String, String)>,
     clock: Nanos,
@@ -97,6 +104,12 @@ struct Connection {
     asked: Vec<(u32, String)>,
     /// When it wants to be woken.
     wake_at: Option<Nanos>,
+    /// The record that it last had a message in, counted.
+    heard: u64,
+    /// When that was, if the recorder kept it.
+    heard_at: Option<Nanos>,
+    /// Nothing came of it in this file yet.
+    of_former_file: bool,
 }
 
 impl Player {
@@ -104,11 +117,63 @@ impl Player {
     #[must_use]
     pub fn new(venue: Venue, options: DeskOptions) -> Self {
         let options = DeskOptions { open: true, recorded: true, ..options };
-        Self { venue, options, connections: BTreeMap::new(), answers: Vec::new(), clock: 0 }
+        Self {
+            venue,
+            options,
+            connections: BTreeMap::new(),
+            ended: Vec::new(),
+            records: 0,
+            answers: Vec::new(),
+            clock: 0,
+        }
+    }
+
+    /// What is played from now on is of another file. A connection goes on in it if its name comes
+    /// again, not opened anew and at most a minute after it was last heard; else one of its name
+    /// is another. What has ended before this file began is given back: its adapters, with when
+    /// they were last heard.
+    pub fn next_file(&mut self) -> Vec<(u64, Box<dyn Adapter>)> {
+        let gone: Vec<_> = std::mem::take(&mut self.connections).into_iter().collect();
+        for (name, connection) in gone {
+            if connection.of_former_file {
+                self.ended.push(connection);
+            } else {
+                self.connections.insert(name, Connection { of_former_file: true, ..connection });
+            }
+        }
+        self.answers.clear();
+        let ended = std::mem::take(&mut self.ended);
+        ended.into_iter().map(|connection| (connection.heard, connection.adapter)).collect()
+    }
+
+    /// Every adapter that [`Player::next_file`] has not given back, with when it was last heard.
+    pub fn heard(&self) -> impl Iterator<Item = (u64, &dyn Adapter)> {
+        let all = self.ended.iter().chain(self.connections.values());
+        all.map(|connection| (connection.heard, &*connection.adapter))
+    }
+
+    /// A connection of the file before goes on, or another has its name.
+    fn go_on_or_end(&mut self, record: &Record) {
+        let Some(connection) = self.connections.get_mut(&record.conn) else { return };
+        if !connection.of_former_file {
+            return;
+        }
+        let after = connection.heard_at.zip(record.ts_ns);
+        let goes_on = record.dir == Direction::Recv
+            && after.is_some_and(|(last, now)| last <= now && now - last <= GOES_ON_WITHIN);
+        if goes_on {
+            connection.of_former_file = false;
+        } else {
+            self.ended.extend(self.connections.remove(&record.conn));
+        }
     }
 
     /// Plays one record; `event` is given each connection's adapter with what came of it.
     pub fn play(&mut self, record: &Record, mut event: impl FnMut(&dyn Adapter, &mut Output)) {
+        self.records += 1;
+        if matches!(record.dir, Direction::Connect | Direction::Recv) {
+            self.go_on_or_end(record);
+        }
         let now = record.ts_ns.unwrap_or(self.clock);
         self.pass_time(now, &mut event);
         match record.dir {
@@ -118,9 +183,18 @@ impl Player {
                 self.answers.retain(|(known, _)| *known != key);
                 self.answers.push((key, record.raw.clone()));
             }
-            Direction::Connect => self.input(&record.conn, Input::Connected, now, &mut event),
+            Direction::Connect => {
+                if self.connections.contains_key(&record.conn) {
+                    let reason = "the connection was opened anew";
+                    self.input(&record.conn, Input::Disconnected { reason }, now, &mut event);
+                }
+                self.input(&record.conn, Input::Connected, now, &mut event);
+            }
             Direction::Recv => {
                 self.input(&record.conn, Input::Text(record.raw.as_bytes()), now, &mut event);
+                if let Some(connection) = self.connections.get_mut(&record.conn) {
+                    (connection.heard, connection.heard_at) = (self.records, record.ts_ns);
+                }
             }
         }
         self.answer(now, &mut event);
@@ -164,8 +238,15 @@ impl Player {
     ) {
         if !self.connections.contains_key(conn) {
             let adapter = self.venue.adapter(self.options.clone());
-            self.connections
-                .insert(conn.to_owned(), Connection { adapter, asked: Vec::new(), wake_at: None });
+            let connection = Connection {
+                adapter,
+                asked: Vec::new(),
+                wake_at: None,
+                heard: 0,
+                heard_at: None,
+                of_former_file: false,
+            };
+            self.connections.insert(conn.to_owned(), connection);
             if !matches!(input, Input::Connected) {
                 // Cut out of a longer recording.
                 self.input(conn, Input::Connected, now, event);

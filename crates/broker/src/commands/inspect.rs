@@ -2,14 +2,13 @@
 
 mod summary;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use feeds::adapter::{Action, Adapter, DeskOptions, Output};
-use feeds::session::{Direction, Player, Records, RecordsError};
+use feeds::session::{Player, Records, RecordsError};
 use feeds::venue::Venue;
 use feeds::venue::itch::{Framing, ItchOptions, Recording};
 use feeds::zstandard;
@@ -21,9 +20,10 @@ use super::{printable, still_read};
 /// Play recorded sessions through a venue's adapter, and say what was in them.
 ///
 /// A session has one JSON object a line: {"ts_ns","dir","conn","url","raw"}, plain or compressed
-/// with zstd. Files of ITCH hold captured packets or messages, whatever their names are. Each file
-/// is a session of its own. The lines are played in the order of their times, however the file has
-/// them, as far as --window reaches.
+/// with zstd. Files of ITCH hold captured packets or messages, whatever their names are. Lines are
+/// played in the order of their times, however the file has them, as far as --window reaches. Each
+/// file is a session of its own, unless one goes on where that before it ended: the same connection
+/// speaks again within a minute.
 ///
 /// Columns: executions, quotes, messages of the book's stream, snapshots used, messages older than
 /// the snapshot, breaks of the venue's own sequence, checksums that were right and wrong, removals
@@ -84,13 +84,15 @@ fn is_named_binary(path: &Path) -> bool {
 pub fn run(arguments: &InspectArguments) -> anyhow::Result<()> {
     let mut events = io::BufWriter::new(io::stdout().lock());
     let mut summary = Summary::new(arguments.venue.name());
+    let mut player = Player::new(arguments.venue, options(arguments));
     for path in &arguments.files {
-        let more = inspect(arguments, path, &mut summary, &mut events)
+        let more = inspect(arguments, path, &mut player, &mut summary, &mut events)
             .with_context(|| path.display().to_string())?;
         if !more {
             return Ok(());
         }
     }
+    summary.add(player.heard().map(|(heard, adapter)| Found::of(heard, adapter.desk())));
     let text = if arguments.json { summary.json() } else { summary.table() };
     if arguments.events {
         if still_read(events.flush())? {
@@ -102,63 +104,58 @@ pub fn run(arguments: &InspectArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads one file. False: nobody reads the output any more.
-fn inspect(
-    arguments: &InspectArguments,
-    path: &Path,
-    summary: &mut Summary,
-    events: &mut impl Write,
-) -> anyhow::Result<bool> {
-    let file = zstandard::plain(BufReader::new(File::open(path).context("cannot be opened")?));
-    let options = DeskOptions {
+fn options(arguments: &InspectArguments) -> DeskOptions {
+    DeskOptions {
         venue: arguments.venue.name().into(),
         open: true,
         depth: arguments.depth,
         symbols_max: SYMBOLS_MAX,
         as_written: true,
         ..DeskOptions::default()
-    };
+    }
+}
+
+/// Reads one file. False: nobody reads the output any more.
+fn inspect(
+    arguments: &InspectArguments,
+    path: &Path,
+    player: &mut Player,
+    summary: &mut Summary,
+    events: &mut impl Write,
+) -> anyhow::Result<bool> {
+    let file = zstandard::plain(BufReader::new(File::open(path).context("cannot be opened")?));
+    summary.files += 1;
     let printer =
         Printer { wanted: arguments.events, line: Vec::new(), output: events, written: Ok(()) };
     match arguments.venue {
-        Venue::Itch(framing) => binary(framing, file, options, summary, printer),
+        Venue::Itch(framing) => binary(framing, file, options(arguments), summary, printer),
         other if is_named_binary(path) => {
             bail!("holds packets or messages in binary, which {} has not", other.name())
         }
-        _ => session(arguments, file, options, summary, printer),
+        _ => session(arguments.window, file, player, summary, printer),
     }
 }
 
 /// Reads lines of text.
 fn session(
-    arguments: &InspectArguments,
+    window: usize,
     file: impl BufRead,
-    options: DeskOptions,
+    player: &mut Player,
     summary: &mut Summary,
     mut printer: Printer<'_, impl Write>,
 ) -> anyhow::Result<bool> {
-    let mut player = Player::new(arguments.venue, options);
-    // When each connection last said something, counted in records.
-    let mut heard: HashMap<String, u64> = HashMap::new();
-    let window = arguments.window.saturating_mul(1 << 20);
-    for (record, number) in Records::new(file, window).zip(1..) {
+    let ended = player.next_file();
+    summary.add(ended.iter().map(|(heard, adapter)| Found::of(*heard, adapter.desk())));
+    for record in Records::new(file, window.saturating_mul(1 << 20)) {
         let record = record.map_err(|error| match error {
             RecordsError::Disorder { .. } => anyhow!("{error}, with --window"),
             other => other.into(),
         })?;
-        if record.dir == Direction::Recv {
-            match heard.get_mut(&record.conn) {
-                Some(last) => *last = number,
-                None => drop(heard.insert(record.conn.clone(), number)),
-            }
-        }
         player.play(&record, |adapter, out| printer.print(adapter, out));
         if !printer.still_read()? {
             return Ok(false);
         }
     }
-    let last = |conn: &str| heard.get(conn).copied().unwrap_or(0);
-    summary.add(player.adapters().map(|(conn, adapter)| Found::of(last(conn), adapter.desk())));
     Ok(true)
 }
 

@@ -114,3 +114,67 @@ fn snapshots_are_used_when_they_come_even_if_no_time_passes() {
         assert_eq!((counts.snapshots, counts.stale), (1, stale), "{lines:?}");
     }
 }
+
+/// Kraken tells one pair: its snapshot, or that 5.5 is the best bid.
+fn kraken(time: u64, kind: &str) -> Record {
+    let level = |price: &str| format!(r#"{{"price":{price},"qty":1.0}}"#);
+    let (bids, text) = match kind {
+        "snapshot" => (level("5.0"), "9010".to_owned() + "5010"),
+        _ => (level("5.5"), "9010".to_owned() + "5510" + "5010"),
+    };
+    let asks = if kind == "snapshot" { level("9.0") } else { String::new() };
+    let checksum = crc32fast::hash(text.as_bytes());
+    let raw = format!(
+        r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"A/USD","bids":[{bids}],"asks":[{asks}],"checksum":{checksum},"timestamp":"2026-01-01T00:00:00Z"}}]}}"#
+    );
+    Record {
+        ts_ns: Some(time * SECOND),
+        dir: Direction::Recv,
+        conn: "w".into(),
+        url: String::new(),
+        raw,
+    }
+}
+
+fn state(adapter: &dyn Adapter) -> BookState {
+    adapter.desk().symbols().next().map(|(_, symbol)| symbol.state()).unwrap()
+}
+
+#[test]
+fn a_connection_goes_on_in_the_next_file_where_that_can_be_told() {
+    let play = |files: &[&[Record]]| {
+        let options = DeskOptions { venue: "x".into(), ..Default::default() };
+        let mut player = Player::new(Venue::Kraken, options);
+        let mut ended = Vec::new();
+        for file in files {
+            ended.extend(player.next_file());
+            for record in *file {
+                player.play(record, |_, _| {});
+            }
+        }
+        let mut found: Vec<_> =
+            ended.iter().map(|(heard, adapter)| (*heard, state(&**adapter))).collect();
+        found.extend(player.heard().map(|(heard, adapter)| (heard, state(adapter))));
+        found.sort_by_key(|(heard, _)| *heard);
+        found
+    };
+    use BookState::{Resyncing, Verified};
+    let (snapshot, update) = (kraken(1, "snapshot"), |time| kraken(time, "update"));
+    let goes_on = [(2, Verified)];
+    assert_eq!(play(&[&[snapshot.clone()], &[update(61)]]), goes_on);
+    // Too late, too early, opened anew, or at an unknown time.
+    let apart = [(1, Verified), (2, Resyncing)];
+    assert_eq!(play(&[&[snapshot.clone()], &[update(62)]]), apart);
+    assert_eq!(play(&[&[snapshot.clone()], &[update(0)]]), apart);
+    let timeless = Record { ts_ns: None, ..update(2) };
+    assert_eq!(play(&[&[snapshot.clone()], &[timeless]]), apart);
+    let opened = Record { dir: Direction::Connect, ..update(2) };
+    let anew = [(1, Verified), (3, Resyncing)];
+    assert_eq!(play(&[&[snapshot.clone()], &[opened.clone(), update(2)]]), anew);
+    // One that is silent for a whole file has ended with it.
+    let other = Record { conn: "v".into(), ..update(3) };
+    assert_eq!(play(&[&[snapshot.clone()], &[other.clone()], &[update(4)]]).len(), 3);
+    assert_eq!(play(&[&[snapshot.clone(), other], &[update(4)], &[]]).len(), 2);
+    // Within a file, a connection that is opened anew has no book.
+    assert_eq!(play(&[&[snapshot, opened]]), [(1, Resyncing)]);
+}

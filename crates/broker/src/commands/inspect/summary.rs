@@ -13,7 +13,7 @@ use crate::commands::printable;
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     venue: &'static str,
-    files: u64,
+    pub(super) files: u64,
     frames: u64,
     malformed: u64,
     unknown: u64,
@@ -70,9 +70,8 @@ impl Summary {
         Self { venue, files: 0, frames: 0, malformed: 0, unknown: 0, symbols: BTreeMap::new() }
     }
 
-    /// Adds what was found in a file on each connection.
+    /// Adds what was found on some connections.
     pub(super) fn add<'a>(&mut self, found: impl Iterator<Item = Found<'a>>) {
-        self.files += 1;
         let mut found: Vec<_> = found.collect();
         // The last active one has the last word on the books.
         found.sort_by_key(|found| found.heard);
