@@ -2,10 +2,11 @@
 //! be played.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use feeds::Update;
 use feeds::adapter::BookState;
-use feeds::adapter::{Action, Adapter, Input, Output, SymbolId};
+use feeds::adapter::{Action, Adapter, Input, Output, Stream, SymbolId};
 use market::Nanos;
 
 use crate::connection::{ConnectionId, Effect, Reply};
@@ -37,11 +38,22 @@ pub struct LinkCounts {
     pub updates: u64,
 }
 
+/// What stands between an exchange and its client, and may damage what comes through: for faults
+/// that are none of [`Fault`](crate::Fault), such as those that a fuzzer thinks of.
+pub trait Between: fmt::Debug {
+    /// A message on its way to the client: gives what arrives in its place, in order.
+    fn message(&mut self, text: Vec<u8>) -> Vec<Vec<u8>>;
+
+    /// The answer to a REST request: gives what arrives in its place, or `None` if there is no
+    /// answer at all.
+    fn answer(&mut self, reply: Reply) -> Option<Reply>;
+}
+
 #[derive(Debug)]
 struct Pending {
     at: Nanos,
     request: u32,
-    reply: Reply,
+    reply: Option<Reply>,
 }
 
 /// An adapter and the exchange that it is connected to.
@@ -66,6 +78,7 @@ pub struct Link {
     pending: Vec<Pending>,
     reports: Vec<String>,
     counts: LinkCounts,
+    between: Option<Box<dyn Between>>,
 }
 
 impl Link {
@@ -86,6 +99,35 @@ impl Link {
             pending: Vec::new(),
             reports: Vec::new(),
             counts: LinkCounts::default(),
+            between: None,
+        }
+    }
+
+    /// Puts something between the exchange and the adapter, or takes it away again.
+    pub fn put_between(&mut self, between: Option<Box<dyn Between>>) {
+        self.between = between;
+    }
+
+    /// Time jumps ahead, as for a process that was stopped: nothing happens meanwhile, and what
+    /// was due comes late.
+    pub fn stand_still(&mut self, duration: Nanos) {
+        self.now = self.now.saturating_add(duration);
+    }
+
+    /// Somebody wants a stream of a symbol now, or nobody does any more. `watch` is as that of
+    /// [`Link::run`]; what the desk knows already is not told to the adapter.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn demand(
+        &mut self,
+        symbol: SymbolId,
+        stream: Stream,
+        wanted: bool,
+        mut watch: impl FnMut(&Self, &[Update]),
+    ) {
+        if self.adapter.desk().symbol(symbol).wanted().has(stream) != wanted {
+            self.input(Input::Demand { symbol, stream, wanted }, &mut watch);
         }
     }
 
@@ -159,8 +201,13 @@ impl Link {
             }
             while let Some(at) = self.pending.iter().position(|pending| pending.at <= now) {
                 let Pending { request, reply, .. } = self.pending.remove(at);
-                let body = reply.body.as_bytes();
-                let answer = Input::Answer { request, status: reply.status, body };
+                let answer = match &reply {
+                    Some(reply) => {
+                        let body = reply.body.as_bytes();
+                        Input::Answer { request, status: reply.status, body }
+                    }
+                    None => Input::NoAnswer { request, reason: "no answer" },
+                };
                 self.input(answer, &mut watch);
             }
             self.send();
@@ -245,10 +292,20 @@ impl Link {
             }
             match delivery.effect {
                 Effect::Text(text) => {
-                    self.heard = (self.now, self.now);
-                    self.told_silent = false;
-                    self.counts.messages += 1;
-                    self.input(Input::Text(&text), watch);
+                    let arrive = match &mut self.between {
+                        Some(between) => between.message(text),
+                        None => vec![text],
+                    };
+                    for text in arrive {
+                        // What was given before may have ended the connection.
+                        if self.connection != Some(delivery.connection) {
+                            break;
+                        }
+                        self.heard = (self.now, self.now);
+                        self.told_silent = false;
+                        self.counts.messages += 1;
+                        self.input(Input::Text(&text), watch);
+                    }
                 }
                 Effect::Ping(_) => self.heard.1 = self.now,
                 Effect::CutMidFrame { .. } => self.ended("the connection was cut", watch),
@@ -275,6 +332,10 @@ impl Link {
                     self.counts.requests += 1;
                     let reply = self.exchange.request(&path, self.now);
                     let at = self.now.saturating_add(REST_LATENCY).saturating_add(reply.delay);
+                    let reply = match &mut self.between {
+                        Some(between) => between.answer(reply),
+                        None => Some(reply),
+                    };
                     self.pending.push(Pending { at, request, reply });
                 }
                 Action::Reconnect { reason } => reconnect = Some(reason),

@@ -1,0 +1,9 @@
+//! See `fuzz::TARGETS`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    if let Some(body) = fuzz::target("itch_file_session") {
+        body(data);
+    }
+});
