@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--seconds" => seconds = value.parse()?,
             "--hex" => {
                 let digits = value.as_bytes().chunks(2);
-                let bytes = digits.map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?));
+                let bytes =
+                    digits.map(|pair| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?));
                 let bytes: Result<Vec<u8>, Box<dyn Error>> = bytes.collect();
                 fuzz::tamper::SHOWN.store(true, std::sync::atomic::Ordering::Relaxed);
                 fuzz::target(&name).ok_or(USAGE)?(&bytes?);

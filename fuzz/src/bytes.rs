@@ -105,10 +105,14 @@ impl Run {
                 }
                 self.timer();
             }
-            230..=233 => self.now = self.now.saturating_add(u64::from(dice.word()) << dice.below(36)),
+            230..=233 => {
+                self.now = self.now.saturating_add(u64::from(dice.word()) << dice.below(36))
+            }
             // A clock that is set back.
             234 => self.now = self.now.saturating_sub(u64::from(dice.word()) << dice.below(36)),
-            235 => self.now = dice.pick(&[0, 1, u64::MAX, u64::MAX - 1, i64::MAX as u64]).unwrap_or(0),
+            235 => {
+                self.now = dice.pick(&[0, 1, u64::MAX, u64::MAX - 1, i64::MAX as u64]).unwrap_or(0)
+            }
             236..=238 => self.input(Input::Silent),
             239..=244 => self.demand(dice),
             245..=249 => {

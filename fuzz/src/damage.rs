@@ -93,7 +93,8 @@ pub fn anything(text: &mut Vec<u8>, dice: &mut Dice) {
             }
             5 => {
                 // A digit somewhere, which is nothing that any structure shows.
-                let digits: Vec<_> = (0..text.len()).filter(|at| text[*at].is_ascii_digit()).collect();
+                let digits: Vec<_> =
+                    (0..text.len()).filter(|at| text[*at].is_ascii_digit()).collect();
                 if let Some(at) = dice.pick(&digits) {
                     text[at] = b'0' + dice.byte() % 10;
                 }
@@ -126,7 +127,7 @@ fn wrong(text: &[u8], value: &Value, protocol: &Protocol, dice: &mut Dice) -> Op
     let is_text = wrong.first() == Some(&b'"');
     // A list of fewer levels, and another name, are as sound as what was there.
     let sound = (value.many && wrong == b"[]")
-        || (value.many && wrong == b"[[]]" && value.at.len() == 2)
+        || (value.one_of_many && wrong.is_empty())
         || (is_text && is_unseen(text, value, protocol));
     (!sound).then(|| wrong.to_vec())
 }
@@ -197,7 +198,10 @@ fn number(text: &mut Vec<u8>, values: &[Value], protocol: &Protocol, dice: &mut 
         4 => u32::MAX.to_string().into_bytes(),
         5 => b"1".to_vec(),
         _ => {
-            let digits = Range { start: value.at.start + usize::from(quoted), end: value.at.end - usize::from(quoted) };
+            let digits = Range {
+                start: value.at.start + usize::from(quoted),
+                end: value.at.end - usize::from(quoted),
+            };
             changed_digits(&text[digits], dice)
         }
     };

@@ -85,13 +85,17 @@ impl Day {
             self.orders.insert(reference, Order { stock, side, shares, price });
             let name = format!("{:<8}", STOCKS[stock]);
             let side = if side == 0 { b'B' } else { b'S' };
-            self.say(b'A', stock, &[
-                &reference.to_be_bytes()[..],
-                &[side],
-                &shares.to_be_bytes(),
-                name.as_bytes(),
-                &price.to_be_bytes(),
-            ]);
+            self.say(
+                b'A',
+                stock,
+                &[
+                    &reference.to_be_bytes()[..],
+                    &[side],
+                    &shares.to_be_bytes(),
+                    name.as_bytes(),
+                    &price.to_be_bytes(),
+                ],
+            );
             return;
         }
         let nth = self.chance(known) as usize;
@@ -117,12 +121,11 @@ impl Day {
                 let new = self.references;
                 self.orders.remove(&reference);
                 self.orders.insert(new, Order { shares: some, price, ..order });
-                self.say(b'U', order.stock, &[
-                    &number,
-                    &new.to_be_bytes()[..],
-                    &some.to_be_bytes(),
-                    &price.to_be_bytes(),
-                ]);
+                self.say(
+                    b'U',
+                    order.stock,
+                    &[&number, &new.to_be_bytes()[..], &some.to_be_bytes(), &price.to_be_bytes()],
+                );
             }
         }
     }
@@ -423,9 +426,8 @@ pub fn play(framing: Framing, data: &[u8]) {
 #[must_use]
 pub fn tape(framing: Framing) -> Tape {
     let day = Day::new(1);
-    let soup = |message: &Vec<u8>| {
-        [&(message.len() as u16 + 1).to_be_bytes()[..], b"S", message].concat()
-    };
+    let soup =
+        |message: &Vec<u8>| [&(message.len() as u16 + 1).to_be_bytes()[..], b"S", message].concat();
     let messages = match framing {
         Framing::BinaryFile => day.messages.chunks(3).map(blocks).collect(),
         Framing::Mold => {
@@ -439,4 +441,3 @@ pub fn tape(framing: Framing) -> Tape {
     };
     Tape { symbols: vec![STOCKS[0].into()], messages, answers: Vec::new() }
 }
-

@@ -75,11 +75,12 @@ const MOLD: Venue = Venue::Itch(Framing::Mold);
 const SOUP: Venue = Venue::Itch(Framing::Soup);
 
 // `lastUpdateId` of a snapshot is not among what is proved: with another number it is a snapshot
-// of another moment, and nothing tells.
+// of another moment, and nothing tells. Nor is `u`: where a snapshot is joined to the stream it says
+// which diffs the snapshot has, and only the message after it tells that it was wrong.
 const BINANCE: Spoken = Spoken {
     venue: Venue::Binance,
     exchange: exchange::Venue::Binance,
-    protocol: Protocol { unseen: &[], proved: &["U", "u"] },
+    protocol: Protocol { unseen: &[], proved: &["U"] },
 };
 const BINANCE_US: Spoken = Spoken { venue: Venue::BinanceUs, ..BINANCE };
 // The number of a message is proved, and neither its channel nor the product it is about: under

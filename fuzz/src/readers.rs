@@ -166,7 +166,8 @@ pub fn recording(data: &[u8]) {
         if let Entry::Event { topic, data, .. } | Entry::Snapshot { topic, data, .. } = &entry {
             let mut out = String::new();
             let shift = [None, Some(i64::MIN), Some(-1), Some(i64::MAX)][usize::from(flags >> 6)];
-            let done = Republish { shift }.data(topic, data, flags & 4 != 0, flags & 8 != 0, &mut out);
+            let done =
+                Republish { shift }.data(topic, data, flags & 4 != 0, flags & 8 != 0, &mut out);
             std::hint::black_box(done.is_ok());
         }
     }
@@ -188,8 +189,13 @@ pub fn csv(data: &[u8]) {
     .map(|text| text.as_bytes().to_vec());
     let mut dice = Dice::new(data);
     let column = |dice: &mut Dice| ["a", "b", "c", "price", "amount", ""][dice.below(6)].to_owned();
-    let formats =
-        [TimeFormat::Seconds, TimeFormat::Millis, TimeFormat::Micros, TimeFormat::Nanos, TimeFormat::Text];
+    let formats = [
+        TimeFormat::Seconds,
+        TimeFormat::Millis,
+        TimeFormat::Micros,
+        TimeFormat::Nanos,
+        TimeFormat::Text,
+    ];
     let mapping = match dice.below(7) {
         0 => Mapping::tardis_trades(),
         1 => Mapping::tardis_quotes(),
@@ -255,8 +261,13 @@ fn orders() -> Vec<u8> {
     let mut out = Vec::new();
     metadata(Schema::Mbo, &mut out);
     let mut encoder = DbnRecordEncoder::new(&mut out);
-    let messages =
-        [(b'R', b'N', 0, 0), (b'A', b'B', 1, 100), (b'A', b'A', 2, 101), (b'M', b'A', 2, 102), (b'C', b'B', 1, 100)];
+    let messages = [
+        (b'R', b'N', 0, 0),
+        (b'A', b'B', 1, 100),
+        (b'A', b'A', 2, 101),
+        (b'M', b'A', 2, 102),
+        (b'C', b'B', 1, 100),
+    ];
     for (action, side, order_id, price) in messages {
         let mut flags = FlagSet::empty();
         flags.set_last();

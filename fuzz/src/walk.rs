@@ -231,8 +231,11 @@ pub fn play(told: Told, data: &[u8]) {
     let flags = dice.byte();
     let visible = flags & 3 != 0;
     let whole = dice.is_empty();
-    let desk =
-        DeskOptions { venue: "x".into(), symbols: vec![told.symbol().into()], ..DeskOptions::default() };
+    let desk = DeskOptions {
+        venue: "x".into(),
+        symbols: vec![told.symbol().into()],
+        ..DeskOptions::default()
+    };
     let mut walk = Walk::new(flags);
     let protocol = Protocol { unseen: &[], proved: &["c"] };
     let mut run = Run {

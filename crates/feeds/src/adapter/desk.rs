@@ -2,7 +2,8 @@
 //! through it, so that no adapter can publish a book that it should not trust.
 
 use market::{
-    Book, BookDiff, BookSide, Event, Flags, Kind, Nanos, Quote, Stamps, Status, Trade, VenueState,
+    Book, BookDiff, BookSide, Decimal, Event, Flags, Kind, Nanos, Quote, Stamps, Status, Trade,
+    VenueState,
 };
 use rustc_hash::FxHashMap;
 
@@ -275,10 +276,14 @@ impl Desk {
             return Err(Fault::NoSnapshot);
         }
         let received = diff.stamps.received;
+        // None of these venues trades at such a price, and no number of theirs would show it.
+        let prices = diff.bids.iter().chain(&diff.asks).map(|level| level.price);
+        let sound = prices.fold(true, |sound, price| sound & (price > Decimal::ZERO));
         if let Some(written) = &mut symbol.written {
             written.note(&diff, &symbol.book);
         }
-        let Ok(applied) = symbol.book.apply(&mut diff, levels_max) else {
+        let Some(applied) = sound.then(|| symbol.book.apply(&mut diff, levels_max).ok()).flatten()
+        else {
             self.resync(id, Fault::Refused, received, out);
             return Err(Fault::Refused);
         };

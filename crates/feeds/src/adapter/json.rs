@@ -1,13 +1,16 @@
 //! A forward-only reader of JSON: what a venue's message holds, in the order in which it is written,
 //! with numbers as their own text and nothing copied.
 
+mod pairs;
 mod search;
+mod seen;
 
 use std::fmt;
 
 use market::Decimal;
 
 use self::search::quote_or_escape;
+use self::seen::Seen;
 use super::exponent;
 
 /// Deepest nesting of lists and objects.
@@ -150,11 +153,23 @@ impl<'a> Reader<'a> {
     /// comes as it is written, and so is none that anybody knows.
     ///
     /// # Errors
-    /// That of `member`, or where the text is no object.
+    /// That of `member`, or where the text is no object, or where one of its first members comes
+    /// again: which of the two was meant, nobody knows.
     pub fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, &'a str) -> Result<()>,
     ) -> Result<()> {
+        let mut seen = Seen::default();
+        self.members(|reader, key| {
+            if seen.again(key) {
+                return Err(reader.wrong("each member once"));
+            }
+            member(reader, key)
+        })
+    }
+
+    /// As [`Reader::object`], without a look at keys that come again.
+    fn members(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Result<()>) -> Result<()> {
         self.take(b'{', "an object")?;
         self.enter()?;
         if self.peek() == Some(b'}') {
@@ -204,62 +219,6 @@ impl<'a> Reader<'a> {
         }
         self.depth -= 1;
         Ok(())
-    }
-
-    /// Reads a pair of decimals, `["64000.10","0.25"]`, and skips what follows them in the list.
-    ///
-    /// # Errors
-    /// Where the text is no such list.
-    #[inline(always)]
-    pub fn pair(&mut self) -> Result<(Decimal, Decimal)> {
-        self.take(b'[', "a list of price and size")?;
-        let first = self.decimal()?;
-        self.take(b',', "a comma")?;
-        let second = self.decimal()?;
-        while self.peek() == Some(b',') {
-            self.at += 1;
-            self.skip()?;
-        }
-        self.take(b']', "the end of the list")?;
-        Ok((first, second))
-    }
-
-    /// Reads an object for its decimals of these two names, `{"price":64000.10,"qty":0.25}`, and
-    /// skips all other members.
-    ///
-    /// # Errors
-    /// Where the text is no such object, or has only one of them.
-    #[inline(always)]
-    pub fn named_pair(&mut self, names: [&str; 2]) -> Result<(Decimal, Decimal)> {
-        let start = self.at;
-        if self.literal(b"{") && self.key(names[0]) {
-            let first = self.decimal()?;
-            if self.literal(b",") && self.key(names[1]) {
-                let second = self.decimal()?;
-                if self.literal(b"}") {
-                    return Ok((first, second));
-                }
-            }
-        }
-        self.at = start;
-        self.any_named_pair(names)
-    }
-
-    #[cold]
-    fn any_named_pair(&mut self, names: [&str; 2]) -> Result<(Decimal, Decimal)> {
-        let start = self.at;
-        let mut found = [None, None];
-        self.object(|reader, key| {
-            match names.iter().position(|name| *name == key) {
-                Some(which) => found[which] = Some(reader.decimal()?),
-                None => reader.skip()?,
-            }
-            Ok(())
-        })?;
-        match found {
-            [Some(first), Some(second)] => Ok((first, second)),
-            _ => Err(JsonError { at: start, expected: "an object with price and size" }),
-        }
     }
 
     #[cold]
@@ -430,7 +389,7 @@ impl<'a> Reader<'a> {
     /// Where there is none that is well formed.
     pub fn skip(&mut self) -> Result<()> {
         match self.peek() {
-            Some(b'{') => self.object(|reader, _| reader.skip()),
+            Some(b'{') => self.members(|reader, _| reader.skip()),
             Some(b'[') => self.list(Self::skip),
             Some(b'"') => self.raw_string().map(drop),
             Some(b't' | b'f') => self.boolean().map(drop),

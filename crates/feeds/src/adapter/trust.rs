@@ -45,7 +45,7 @@ pub enum Fault {
     Checksum,
     /// The best bid is at or above the best offer.
     Crossed,
-    /// A size below zero, or more levels than allowed.
+    /// A price that is not above zero, a size below zero, or more levels than allowed.
     Refused,
     /// A message of the book could not be read.
     Malformed,

@@ -65,7 +65,7 @@ impl Backlog {
     }
 
     /// All, oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Held> {
         self.held.iter()
     }
 

@@ -14,14 +14,15 @@
 //! is marked as unverified until the venue clears it.
 
 mod book;
+mod framed;
 
 use std::collections::VecDeque;
 use std::io::Read;
 
 use ::dbn::decode::{DbnDecoder, DbnMetadata as _};
 use ::dbn::{
-    FlagSet, MboMsg, Mbp1Msg, Mbp10Msg, OhlcvMsg, RecordRef, RecordRefEnum, SymbolIndex as _,
-    TradeMsg, TsSymbolMap, UNDEF_PRICE, UNDEF_TIMESTAMP, rtype,
+    FlagSet, HasRType, MboMsg, Mbp1Msg, Mbp10Msg, OhlcvMsg, RecordHeader, RecordRef,
+    SymbolIndex as _, SymbolMappingMsg, TradeMsg, TsSymbolMap, UNDEF_PRICE, UNDEF_TIMESTAMP, rtype,
 };
 use market::{
     Aggressor, Bar, BookDiff, BookSide, Decimal, Event, Flags, Nanos, Quote, QuoteSide, Stamps,
@@ -30,12 +31,13 @@ use market::{
 use rustc_hash::FxHashMap;
 
 use self::book::{Book, BookProblem};
+use self::framed::Framed;
 use super::source::{Naming, Source, SourceError, Timed, Topics};
 use crate::{Channel, Update};
 
 /// Reads a Databento file.
 pub struct DbnSource<R> {
-    decoder: DbnDecoder<R>,
+    decoder: DbnDecoder<Framed<R>>,
     state: State,
     ended: bool,
 }
@@ -64,7 +66,7 @@ impl<R: Read> DbnSource<R> {
     /// # Errors
     /// A file that is none of Databento's, or of a later version than is known here.
     pub fn new(file: R, naming: Naming) -> Result<Self, SourceError> {
-        let decoder = DbnDecoder::new(file).map_err(unusable)?;
+        let decoder = DbnDecoder::new(Framed::new(file)).map_err(unusable)?;
         // A file that is not keyed by instrument has no table; its numbers are the symbols then.
         let symbols = decoder.metadata().symbol_map().unwrap_or_default();
         let state = State {
@@ -83,6 +85,11 @@ impl<R: Read> DbnSource<R> {
     pub fn skipped(&self) -> u64 {
         self.state.skipped
     }
+}
+
+/// A record as what it says that it is.
+fn as_told<'a, T: HasRType<Header = RecordHeader>>(record: RecordRef<'a>) -> Result<&'a T, String> {
+    record.try_get().map_err(|error| error.to_string())
 }
 
 fn unusable(error: ::dbn::Error) -> SourceError {
@@ -129,20 +136,23 @@ impl<R: Read> Source for DbnSource<R> {
 
 impl State {
     fn take(&mut self, record: RecordRef<'_>) -> Result<(), String> {
-        let kind = record.as_enum().map_err(|error| error.to_string())?;
-        match kind {
-            RecordRefEnum::Trade(message) => self.trade(record, message),
-            RecordRefEnum::Mbp1(message) => self.top(record, message),
-            RecordRefEnum::Mbp10(message) => self.levels(record, message),
-            RecordRefEnum::Mbo(message) => self.order(record, message),
-            RecordRefEnum::Ohlcv(message) => self.bar(record, message),
-            RecordRefEnum::SymbolMapping(_) => {
-                self.symbols.on_record(record).map_err(|error| error.to_string())
-            }
-            _ => {
-                self.skipped += 1;
-                Ok(())
-            }
+        // `as_enum` would trust the record to be as long as its kind.
+        if record.has::<TradeMsg>() {
+            self.trade(record, as_told(record)?)
+        } else if record.has::<Mbp1Msg>() {
+            self.top(record, as_told(record)?)
+        } else if record.has::<Mbp10Msg>() {
+            self.levels(record, as_told(record)?)
+        } else if record.has::<MboMsg>() {
+            self.order(record, as_told(record)?)
+        } else if record.has::<OhlcvMsg>() {
+            self.bar(record, as_told(record)?)
+        } else if record.has::<SymbolMappingMsg>() {
+            as_told::<SymbolMappingMsg>(record)?;
+            self.symbols.on_record(record).map_err(|error| error.to_string())
+        } else {
+            self.skipped += 1;
+            Ok(())
         }
     }
 

@@ -9,6 +9,10 @@ pub(super) struct Sync {
     at: Option<u64>,
     /// Whether a diff has been seen to follow the snapshot, or to come before it.
     joined: bool,
+    /// Whether a diff was applied since the snapshot: from then on their numbers go up.
+    flows: bool,
+    /// Whether the last diff was one that the book had already.
+    repeated: bool,
     /// A snapshot must hold this change to be of use.
     floor: u64,
     /// What waits for a snapshot.
@@ -58,7 +62,7 @@ impl Sync {
 
     /// Forgets everything: the stream begins anew.
     pub(super) fn restart(&mut self) {
-        (self.at, self.joined, self.floor) = (None, false, 0);
+        *self = Self { backlog: std::mem::take(&mut self.backlog), ..Self::default() };
         self.backlog.clear();
     }
 
@@ -75,10 +79,14 @@ impl Sync {
         let Some(at) = self.at else {
             return Step::Wait(self.backlog.push(held));
         };
-        if held.last <= at {
+        // One may come twice; after two in a row, what the book was led to by has no place in this
+        // stream.
+        let stale = held.last <= at;
+        let again = std::mem::replace(&mut self.repeated, stale && self.flows);
+        if stale && !again {
             return Step::Stale;
         }
-        if held.first > at + 1 {
+        if stale || held.first > at + 1 {
             self.at = None;
             self.backlog.push(held);
             return if self.joined { Step::Gap } else { Step::Outdated };
@@ -88,7 +96,7 @@ impl Sync {
 
     /// The book now has all changes up to `last`.
     pub(super) fn applied(&mut self, last: u64) {
-        (self.at, self.joined) = (Some(last), true);
+        (self.at, self.joined, self.flows) = (Some(last), true, true);
     }
 
     /// Judges a snapshot whose last change is `last`; nothing is changed but that, where diffs are
@@ -100,6 +108,10 @@ impl Sync {
     pub(super) fn judge(&mut self, last: u64) -> Fit {
         if self.at.is_some() {
             return Fit::Unasked;
+        }
+        if self.backlog.iter().next_back().is_some_and(|newest| newest.last < self.floor) {
+            // It was told by a number that is none of this stream.
+            self.floor = 0;
         }
         if last < self.floor || self.backlog.front().is_some_and(|held| held.first > last + 1) {
             return Fit::TooOld;
@@ -123,6 +135,7 @@ impl Sync {
     /// A snapshot that [`Fit::Joins`] is the book now.
     pub(super) fn begin(&mut self, last: u64, proved: bool) {
         (self.at, self.joined, self.floor) = (Some(last), proved, 0);
+        (self.flows, self.repeated) = (false, false);
     }
 
     /// The next diff that waited and that the book does not have, with how many it had.

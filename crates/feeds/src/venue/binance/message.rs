@@ -334,6 +334,9 @@ fn quote<'a>(reader: &mut Reader<'a>, now: Nanos) -> Result<Message<'a>> {
     let side = |price: Option<Decimal>, size: Option<Decimal>| -> Result<Option<QuoteSide>> {
         let price = need(price, reader, "the price of a quote")?;
         let size = need(size, reader, "the size of a quote")?;
+        if size.is_negative() {
+            return Err(reader.wrong("a size that is not negative"));
+        }
         // A side without orders is written as zero at zero.
         Ok((!price.is_zero() || !size.is_zero()).then_some(QuoteSide { price, size }))
     };

@@ -195,8 +195,6 @@ fn book(reader: &mut Reader<'_>) -> Result<BookData> {
 
 /// Reads one side of a book; true when it was read.
 fn levels(reader: &mut Reader<'_>, levels: &mut Vec<Level>) -> Result<bool> {
-    // A member given twice: the last one counts.
-    levels.clear();
     reader.list(|reader| {
         let (price, size) = reader.pair()?;
         levels.push(Level { price, size });

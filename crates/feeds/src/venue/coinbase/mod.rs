@@ -182,6 +182,11 @@ impl Coinbase {
                 Err(JsonError { at: 0, expected: "timestamp, sequence_num and events" })
             }
             (Some("heartbeats" | "subscriptions" | "candles" | "status"), _) => Ok(()),
+            // It is one of the connection's, and may have been about any book.
+            (None, Some(_)) => {
+                self.lost_events(Some("l2_data"), now, out);
+                Err(JsonError { at: 0, expected: "a channel" })
+            }
             _ => {
                 self.desk.counts.unknown += 1;
                 Ok(())

@@ -101,8 +101,8 @@ impl Requests {
         }
         for (id, _) in desk.symbols() {
             if lacks_book(desk, id) {
-                self.product(id).ask_at = Some(now + ANSWER);
-                out.wake(now + ANSWER);
+                self.product(id).ask_at = Some(now.saturating_add(ANSWER));
+                out.wake(now.saturating_add(ANSWER));
             }
         }
     }
@@ -132,8 +132,8 @@ impl Requests {
             *self.product(id) = Product { asks, ..UNTOUCHED };
         }
         if lacks_book(desk, id) {
-            self.product(id).ask_at = Some(now + ANSWER);
-            out.wake(now + ANSWER);
+            self.product(id).ask_at = Some(now.saturating_add(ANSWER));
+            out.wake(now.saturating_add(ANSWER));
         }
         let kind = if wanted { "subscribe" } else { "unsubscribe" };
         self.command(kind, channel(stream), &[&desk.symbol(id).native], out);
@@ -213,8 +213,9 @@ impl Requests {
     /// An update came for a book without a snapshot.
     pub(super) fn book_waits(&mut self, desk: &Desk, id: SymbolId, now: Nanos, out: &mut Output) {
         if lacks_book(desk, id) && self.product(id).ask_at.is_none() {
-            self.product(id).ask_at = Some(now + LATE);
-            out.wake(now + LATE);
+            let at = now.saturating_add(LATE);
+            self.product(id).ask_at = Some(at);
+            out.wake(at);
         }
     }
 
@@ -230,7 +231,7 @@ impl Requests {
         match product.asks {
             0 => self.ask(desk, id, now, out),
             asks => {
-                let at = now + delay(asks);
+                let at = now.saturating_add(delay(asks));
                 product.ask_at = Some(at);
                 out.wake(at);
             }
@@ -258,7 +259,7 @@ impl Requests {
         self.command("subscribe", channel(Stream::Book), &[native], out);
         let product = self.product(id);
         product.asks += 1;
-        let again = now + ANSWER.max(delay(product.asks));
+        let again = now.saturating_add(ANSWER.max(delay(product.asks)));
         product.ask_at = Some(again);
         out.wake(again);
     }

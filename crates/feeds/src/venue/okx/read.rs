@@ -261,9 +261,12 @@ fn says(raw: &[u8]) -> String {
     text.trim_matches('"').chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
+/// `["price","size","0","orders"]`.
+const LEVEL_ELEMENTS: usize = 4;
+
 fn levels(reader: &mut Reader<'_>, levels: &mut Vec<Level>) -> Result<()> {
     reader.list(|reader| {
-        let (price, size) = reader.pair()?;
+        let (price, size) = reader.pair_of(LEVEL_ELEMENTS)?;
         levels.push(Level { price, size });
         Ok(())
     })
@@ -309,9 +312,9 @@ fn ticker(reader: &mut Reader<'_>, now: Nanos) -> Result<Quote> {
     reader.object(|reader, key| {
         match key {
             "bidPx" => bid = Some(decimal_or_empty(reader)?),
-            "bidSz" => bid_size = Some(decimal_or_empty(reader)?),
+            "bidSz" => bid_size = Some(size_or_empty(reader)?),
             "askPx" => ask = Some(decimal_or_empty(reader)?),
-            "askSz" => ask_size = Some(decimal_or_empty(reader)?),
+            "askSz" => ask_size = Some(size_or_empty(reader)?),
             "ts" => event = Some(time_of(reader)?),
             _ => reader.skip()?,
         }
@@ -351,7 +354,10 @@ fn best(reader: &mut Reader<'_>, now: Nanos) -> Result<Quote> {
 fn first(reader: &mut Reader<'_>) -> Result<Option<QuoteSide>> {
     let mut best = None;
     reader.list(|reader| {
-        let (price, size) = reader.pair()?;
+        let (price, size) = reader.pair_of(LEVEL_ELEMENTS)?;
+        if size.is_negative() {
+            return Err(reader.wrong("a size that is not negative"));
+        }
         best = best.or(Some(QuoteSide { price, size }));
         Ok(())
     })?;
@@ -366,6 +372,15 @@ fn decimal_or_empty(reader: &mut Reader<'_>) -> Result<Option<Decimal>> {
         return Ok(None);
     }
     reader.decimal().map(Some)
+}
+
+/// The same for sizes, which are not negative.
+fn size_or_empty(reader: &mut Reader<'_>) -> Result<Option<Decimal>> {
+    let size = decimal_or_empty(reader)?;
+    if size.is_some_and(Decimal::is_negative) {
+        return Err(reader.wrong("a size that is not negative"));
+    }
+    Ok(size)
 }
 
 fn time_of(reader: &mut Reader<'_>) -> Result<Option<Nanos>> {
