@@ -10,7 +10,7 @@ const LINES_MAX: usize = 500;
 
 /// Which of our packages each package may depend on. Development dependencies are looser, but
 /// nobody below the broker may know it even there.
-const FLOORS: [(&str, &[&str]); 11] = [
+const FLOORS: [(&str, &[&str]); 12] = [
     ("market", &[]),
     ("wire", &["market"]),
     ("topics", &["market", "wire"]),
@@ -22,6 +22,7 @@ const FLOORS: [(&str, &[&str]); 11] = [
     ("loadgen", &["client", "feeds", "market"]),
     ("benches", &["market", "wire", "topics", "fanout", "feeds", "client", "broker", "loadgen"]),
     ("compare", &["loadgen"]),
+    ("fuzz", &["exchange", "feeds", "market"]),
 ];
 
 /// Packages that decide and never act: no socket, file, environment, clock, thread or runtime.
@@ -87,7 +88,7 @@ fn read(path: &Path) -> String {
 
 fn package_folder(package: &str) -> PathBuf {
     match package {
-        "loadgen" | "benches" => package.into(),
+        "loadgen" | "benches" | "fuzz" => package.into(),
         "compare" => "benches/compare".into(),
         _ => Path::new("crates").join(package),
     }
@@ -316,7 +317,8 @@ fn what_the_documents_name_is_there() {
         for (index, line) in read(&document).lines().enumerate() {
             for quoted in line.split('`').skip(1).step_by(2) {
                 let top = quoted.split('/').next().unwrap_or_default();
-                let ours = ["crates", "docs", "config", "benches", "loadgen", ".ci", ".github"];
+                let ours =
+                    ["crates", "docs", "config", "benches", "loadgen", "fuzz", ".ci", ".github"];
                 let is_path = quoted.contains('/') && !quoted.contains([' ', '*', '<', '…', '{']);
                 if is_path && ours.contains(&top) && !root().join(quoted).exists() {
                     let place = document.display();

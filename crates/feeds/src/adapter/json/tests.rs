@@ -193,3 +193,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_member_that_comes_twice_is_an_error_where_it_is_read() {
+    let read = |text: &str| Reader::all(text.as_bytes(), |r| r.object(|r, _| r.skip()));
+    assert_eq!(read(r#"{"b":[],"a":[],"B":1,"A":2,"bb":3}"#), Ok(()));
+    let again = read(r#"{"b":[],"a":[],"b":[1]}"#).unwrap_err();
+    assert_eq!(again.expected, "each member once");
+    // What nobody reads may say what it likes.
+    assert_eq!(read(r#"{"x":{"b":1,"b":2}}"#), Ok(()));
+    let mut pair = Reader::new(br#"{"price":1,"qty":2,"price":3}"#);
+    assert!(pair.named_pair(["price", "qty"]).is_err());
+    // Far more members than are looked at.
+    let many: Vec<_> = (0..1000).map(|n| format!("\"{n}\":0")).collect();
+    assert_eq!(read(&format!("{{{}}}", many.join(","))), Ok(()));
+}
+
+#[test]
+fn a_pair_of_so_many_elements_has_no_fewer_and_no_more() {
+    let read = |text: &str| Reader::all(text.as_bytes(), |reader| reader.pair_of(4)).is_ok();
+    assert!(read(r#"["1","2","0","5"]"#));
+    for bad in [r#"["2","0","5"]"#, r#"["1","2","0","5","6"]"#, r#"["1"]"#] {
+        assert!(!read(bad), "{bad}");
+    }
+}

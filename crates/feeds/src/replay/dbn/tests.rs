@@ -172,6 +172,22 @@ fn another_file_is_refused() {
     }
 }
 
+#[test]
+fn a_record_that_is_shorter_than_its_kind_ends_in_an_error() {
+    let record = mbo(b'A', b'B', 1, 5_000_000_000, 3, true);
+    let good = file(Schema::Mbo, &[record.clone(), record]);
+    let second = good.len() - size_of::<MboMsg>();
+    // In units of four bytes: only the head, no head, and one after which nothing is aligned.
+    for (length, events) in [(4, 1), (2, 1), (0, 1), (15, 1)] {
+        let mut bytes = good.clone();
+        bytes[second] = length;
+        bytes.truncate(second + 4 * usize::from(length).max(4));
+        let (read, _) = read(&bytes);
+        assert_eq!(read.iter().filter(|event| event.is_ok()).count(), events, "{read:?}");
+        assert!(read.last().unwrap().is_err(), "{length}: {read:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_change_of_bytes_panics(

@@ -86,7 +86,10 @@ impl Sync {
         if stale && !again {
             return Step::Stale;
         }
-        if stale || held.first > at + 1 {
+        // Each diff follows the one before it without a hole and without an overlap; only a snapshot
+        // may lie within one.
+        let follows = held.first == at + 1 || (held.first <= at && !self.flows);
+        if stale || !follows {
             self.at = None;
             self.backlog.push(held);
             return if self.joined { Step::Gap } else { Step::Outdated };
@@ -116,11 +119,14 @@ impl Sync {
         if last < self.floor || self.backlog.front().is_some_and(|held| held.first > last + 1) {
             return Fit::TooOld;
         }
-        let (mut reached, mut hole) = (last, 0);
+        let (mut before, mut reached, mut hole): (Option<u64>, _, _) = (None, last, 0);
         for (index, held) in self.backlog.iter().enumerate() {
-            if held.first > reached + 1 {
+            // What comes twice, and what the snapshot has, does no harm.
+            let overlaps = before.is_some_and(|before| held.first <= before && held.last > before);
+            if held.first > reached + 1 || (overlaps && held.last > last) {
                 hole = index;
             }
+            before = before.max(Some(held.last));
             reached = reached.max(held.last);
         }
         if hole > 0 {

@@ -382,6 +382,7 @@ fn what_cannot_be_told_whose_it_is_ends_the_trust_in_all_books() {
         envelope("l2_data", 2, r#"[{"type":"update","product_id":17,"updates":[]}]"#),
         envelope("l2_data", 2, "[7]"),
         r#"{"channel":"l2_data","timestamp":"2026-09-21T14:13:20Z","sequence_num":2}"#.to_owned(),
+        r#"{"timestamp":"2026-09-21T14:13:20Z","sequence_num":2,"events":[]}"#.to_owned(),
     ] {
         let mut line = Line::open();
         line.live().text(&bad);

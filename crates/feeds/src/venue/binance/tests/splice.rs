@@ -222,3 +222,36 @@ fn many_books_are_asked_for_at_the_pace_that_the_weight_allows() {
     }
     assert_eq!((rig.now - began) / SECOND, 239);
 }
+
+#[test]
+fn once_diffs_flow_each_begins_right_after_the_one_before_it() {
+    let mut rig = Rig::live();
+    rig.text(&diff(101, 103, BID, "[]"));
+    // It claims to hold what was missed.
+    rig.text(&diff(1, 110, BID, "[]"));
+    assert_eq!((rig.state(), rig.counts().gaps), (BookState::Resyncing, 1));
+}
+
+#[test]
+fn a_number_far_ahead_does_not_hide_what_comes_after_it() {
+    let mut rig = Rig::live();
+    rig.text(&diff(101, 60_000, BID, "[]"));
+    // The next may be one that comes twice; a second one in a row may not.
+    assert!(rig.text(&diff(104, 105, "[]", "[]")).fetched.is_empty());
+    assert_eq!((rig.state(), rig.counts().stale), (BookState::Verified, 2));
+    let seen = rig.text(&diff(106, 107, "[]", "[]"));
+    assert_eq!((rig.state(), rig.counts().gaps), (BookState::Resyncing, 1));
+    let request = seen.fetched[0].0;
+    rig.answer(request, &snapshot(107));
+    assert_eq!(rig.state(), BookState::Verified);
+    // What broke after such a number asks for no snapshot that can never be.
+    rig.text(&diff(108, 60_000, BID, "[]"));
+    rig.text(
+        r#"{"stream":"aaausdt@depth@100ms","data":{"e":"depthUpdate","s":"AAAUSDT","U":true}}"#,
+    );
+    assert_eq!(rig.state(), BookState::Resyncing);
+    rig.text(&diff(109, 110, "[]", "[]"));
+    let (_, seen) = rig.wake();
+    rig.answer(seen.fetched[0].0, &snapshot(110));
+    assert_eq!(rig.state(), BookState::Verified);
+}

@@ -12,6 +12,7 @@ fn what_cannot_be_read_is_counted_reported_once_and_ends_trust_in_its_book() {
         delta(101, 7_005, r#"[["20.10","1x5"]]"#, "[]"),
         delta(101, 7_005, r#"[["20.10"]]"#, "[]"),
         delta(101, 7_005, "null", "[]"),
+        delta(101, 7_005, r#"[],"b":[["20.10","1"]]"#, "[]"),
         delta(101, 7_005, "[]", "[]").replace(r#""u":101,"#, ""),
         delta(101, 7_005, "[]", "[]").replace("delta", "change"),
         delta(101, 7_005, &format!(r#"[["1.{}","1"]]"#, "1".repeat(40)), "[]"),
@@ -26,11 +27,13 @@ fn what_cannot_be_read_is_counted_reported_once_and_ends_trust_in_its_book() {
         assert_eq!(rig.symbol().state(), BookState::Resyncing);
         assert_eq!(rig.sent(), RESUBSCRIBED, "{bad}");
     }
-    // A size below zero can be read, and is refused by the book.
-    let mut rig = Rig::live(Market::Spot);
-    rig.now += 2 * SECOND;
-    rig.text(&delta(101, 7_005, r#"[["20.10","-1"]]"#, "[]"));
-    assert_eq!((rig.symbol().state(), rig.sent().len()), (BookState::Resyncing, 2));
+    // A size or a price below zero can be read, and is refused by the desk.
+    for refused in [r#"[["20.10","-1"]]"#, r#"[["-20.10","0"]]"#, r#"[["0","1"]]"#] {
+        let mut rig = Rig::live(Market::Spot);
+        rig.now += 2 * SECOND;
+        rig.text(&delta(101, 7_005, refused, "[]"));
+        assert_eq!((rig.symbol().state(), rig.sent().len()), (BookState::Resyncing, 2));
+    }
     // A trade that is lost is one that the next tells of.
     let mut rig = Rig::live(Market::Spot);
     let trade = |side: &str| {

@@ -397,3 +397,12 @@ fn unknown_messages_are_counted_and_unreadable_ones_reported_once() {
     let trades = bench.trades();
     assert!(trades[0].stamps.flags.has(Flags::GAP_BEFORE), "trades before it are missing");
 }
+
+#[test]
+fn a_level_that_lacks_something_is_none() {
+    let mut bench = with_book();
+    let short = book("update", &[("99.5", "4")], &[], &chain(71, 70));
+    bench.text(&short.replace(r#"["99.5","4","0","1"]"#, r#"["4","0","1"]"#));
+    assert_eq!(bench.state(), BookState::Resyncing);
+    assert_eq!(bench.adapter.desk().counts.malformed, 1);
+}
