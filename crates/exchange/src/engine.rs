@@ -155,14 +155,16 @@ impl Exchange {
         self.advance(now);
         self.mischief.requests += 1;
         let (number, venue) = (self.mischief.requests, self.venue);
-        let is_book = target.starts_with("/api/v3/depth");
+        let scene = Scene { board: &self.board, now, traps: &mut self.traps };
+        let has_older = self.protocol.has_older(target, &scene);
         let fault = self.mischief.plan.strike(number, &mut self.mischief.chance, |fault| {
             fault.strikes_rest(venue)
                 && fault.applies_to(venue)
-                && (fault != Fault::StaleSnapshot || is_book)
+                && (fault != Fault::StaleSnapshot || has_older)
         });
         if let Some(fault) = fault {
-            let strike = Strike { fault, at: now, connection: None, number, symbol: None };
+            let strike =
+                Strike { fault, at: now, connection: None, number, class: None, symbol: None };
             self.mischief.struck(strike);
         }
         let scene = Scene { board: &self.board, now, traps: &mut self.traps };
@@ -438,6 +440,7 @@ impl Exchange {
                 at: self.clock,
                 connection: Some(id),
                 number,
+                class: None,
                 symbol: None,
             };
             self.mischief.struck(strike);

@@ -45,7 +45,7 @@ pub enum Fault {
 
 /// What a stream message is, as far as faults care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
+pub enum Class {
     /// An answer to the client: never hit, or nobody could tell a fault from a refusal.
     Answer,
     /// A whole book.
@@ -341,6 +341,8 @@ pub struct Strike {
     pub connection: Option<ConnectionId>,
     /// The number of the message or REST request.
     pub number: u64,
+    /// What the message was; `None` for a REST request, or where there was no message.
+    pub class: Option<Class>,
     /// The symbol it was about, as the venue spells it, if it was about one.
     pub symbol: Option<String>,
 }

@@ -41,7 +41,7 @@ mod writing;
 
 pub use connection::{ConnectionId, Delivery, Effect, Reply};
 pub use engine::Exchange;
-pub use fault::{Fault, FaultCounts, FaultError, FaultPlan, GAP_MESSAGES, Strike};
+pub use fault::{Class, Fault, FaultCounts, FaultError, FaultPlan, GAP_MESSAGES, Strike};
 pub use link::{Between, Link, LinkCounts};
 pub use options::{ExchangeError, Options};
 pub use venue::{UnknownVenue, Venue};

@@ -6,7 +6,7 @@ use std::fmt;
 
 use feeds::Update;
 use feeds::adapter::BookState;
-use feeds::adapter::{Action, Adapter, Input, Output, Stream, SymbolId};
+use feeds::adapter::{Action, Adapter, Input, Output, SECOND, Stream, SymbolId};
 use market::Nanos;
 
 use crate::connection::{ConnectionId, Effect, Reply};
@@ -203,8 +203,9 @@ impl Link {
                 let Pending { request, reply, .. } = self.pending.remove(at);
                 let answer = match &reply {
                     Some(reply) => {
-                        let body = reply.body.as_bytes();
-                        Input::Answer { request, status: reply.status, body }
+                        let (status, body) = (reply.status, reply.body.as_bytes());
+                        let retry_after = reply.retry_after.map(|after| Nanos::from(after) * SECOND);
+                        Input::Answer { request, status, retry_after, body }
                     }
                     None => Input::NoAnswer { request, reason: "no answer" },
                 };

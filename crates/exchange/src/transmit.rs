@@ -94,6 +94,7 @@ impl Exchange {
             at: self.clock,
             connection: Some(id),
             number,
+            class: Some(class),
             symbol: symbol_name,
         });
         self.strike(id, fault, symbol, said, (field, checksum));

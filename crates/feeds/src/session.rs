@@ -269,7 +269,12 @@ impl Player {
                 };
                 let (_, body) = self.answers.remove(found);
                 let (request, _) = connection.asked.remove(at);
-                let input = Input::Answer { request, status: 200, body: body.as_bytes() };
+                let input = Input::Answer {
+                    request,
+                    status: 200,
+                    retry_after: None,
+                    body: body.as_bytes(),
+                };
                 connection.input(input, now, event);
                 // It may have asked anew.
                 at = 0;

@@ -16,19 +16,31 @@ impl Health {
         Self { connections: vec![connecting; connections], said: None }
     }
 
-    /// Notes what connection `index` says; returns what the venue is to say, if that is news.
+    /// Notes what connection `index` says; returns what the venue is to say, if that is news. What
+    /// a connection says without a change of its state is a notice, which is always told: where
+    /// others are worse, beside what is said of them.
     pub(super) fn set(
         &mut self,
         index: usize,
         state: Option<(VenueState, &str)>,
     ) -> Option<(VenueState, String)> {
-        self.connections[index] = state.map(|(state, reason)| (state, reason.to_owned()));
+        let state = state.map(|(state, reason)| (state, reason.to_owned()));
+        let before = std::mem::replace(&mut self.connections[index], state);
         let now = self.combined();
-        if self.said.as_ref() == Some(&now) {
+        if self.said.as_ref() != Some(&now) {
+            self.said = Some(now.clone());
+            return Some(now);
+        }
+        let (state, reason) = self.connections[index].as_ref()?;
+        let (state_before, reason_before) = before?;
+        if *state != state_before || *reason == reason_before {
             return None;
         }
-        self.said = Some(now.clone());
-        Some(now)
+        let notice = format!("connection {} of {}: {reason}", index + 1, self.connections.len());
+        Some(match now {
+            (VenueState::Up, _) => (VenueState::Up, notice),
+            (worse, why) => (worse, format!("{why}; {notice}")),
+        })
     }
 
     fn combined(&self) -> (VenueState, String) {
@@ -81,5 +93,23 @@ mod tests {
         assert_eq!(stale, Some((VenueState::Stale, "connection 2 of 3: silent".to_owned())));
         let worse = health.set(0, Some((VenueState::Down, "cut")));
         assert_eq!(worse, Some((VenueState::Down, "connection 1 of 3: cut".to_owned())));
+    }
+
+    #[test]
+    fn what_is_said_without_a_change_of_state_is_told_too() {
+        let mut health = Health::new(2);
+        health.set(0, Some((VenueState::Up, "messages come")));
+        health.set(1, Some((VenueState::Up, "messages come")));
+        let odd = Some((VenueState::Up, "an unreadable message"));
+        let told = "connection 1 of 2: an unreadable message".to_owned();
+        assert_eq!(health.set(0, odd), Some((VenueState::Up, told.clone())));
+        assert_eq!(health.set(0, odd), None, "no news");
+        health.set(1, Some((VenueState::Down, "cut")));
+        let beside = format!("connection 2 of 2: cut; {told} (2 so far)");
+        let odd = Some((VenueState::Up, "an unreadable message (2 so far)"));
+        assert_eq!(health.set(0, odd), Some((VenueState::Down, beside)));
+        // It is up again: what was said of it is over.
+        let up = health.set(1, Some((VenueState::Up, "messages come")));
+        assert_eq!(up, Some((VenueState::Up, "all of 2 connections are up".to_owned())));
     }
 }

@@ -182,8 +182,8 @@ impl<S: Sink> Session<S> {
                 }
                 Some(done) = line.fetches.join_next() => match done {
                     Ok((request, Ok(answer))) => {
-                        let Answer { status, body } = answer;
-                        let input = Input::Answer { request, status, body: &body };
+                        let Answer { status, retry_after, body } = answer;
+                        let input = Input::Answer { request, status, retry_after, body: &body };
                         self.give(input, Some(&mut *line));
                     }
                     Ok((request, Err(reason))) => {

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::Request;
 use hyper::header::{ACCEPT, HOST, HeaderMap, RETRY_AFTER, USER_AGENT};
 use hyper_util::rt::TokioIo;
+use market::Nanos;
 use tokio::sync::Semaphore;
 
 use super::address::Endpoint;
@@ -27,12 +28,14 @@ const ANSWER_LEAST: usize = 32 << 20;
 /// Where an answer of "too many" does not say for how long.
 const PAUSE: Millis = 1_000;
 /// A pause longer than this is not believed.
-const PAUSE_MAX: Millis = 600_000;
+const PAUSE_MAX: Duration = Duration::from_secs(600);
 
 /// What came back.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    /// What the venue said of when it may be asked again.
+    pub(super) retry_after: Option<Nanos>,
     pub(super) body: Bytes,
 }
 
@@ -88,7 +91,9 @@ impl Rest {
         let connection = tokio::spawn(async move { drop(connection.await) });
         let response = requests.send_request(request).await.map_err(odd)?;
         let status = response.status().as_u16();
-        if let Some(pause) = pause(status, response.headers()) {
+        let said = said(response.headers());
+        let retry_after = said.and_then(|said| Nanos::try_from(said.as_nanos()).ok());
+        if let Some(pause) = pause(status, said) {
             let until = self.clock.millis() + pause;
             self.closed_until.fetch_max(until, Ordering::Relaxed);
             tracing::warn!(
@@ -104,20 +109,25 @@ impl Rest {
             .map_err(|error| format!("its answer broke off: {error}"))?;
         // The connection has served; some venues would keep it open for long.
         connection.abort();
-        Ok(Answer { status, body: body.to_bytes() })
+        Ok(Answer { status, retry_after, body: body.to_bytes() })
     }
 }
 
-/// How long nobody may ask, after an answer that says "too many".
-fn pause(status: u16, headers: &HeaderMap) -> Option<Millis> {
+/// What `Retry-After` says in seconds; dates are not understood.
+fn said(headers: &HeaderMap) -> Option<Duration> {
+    let said = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let seconds = said.and_then(|text| text.trim().parse::<u64>().ok());
+    seconds.map(|seconds| Duration::from_secs(seconds).min(PAUSE_MAX))
+}
+
+/// How long nobody may ask, after an answer that says "too many" and `said` for how long.
+fn pause(status: u16, said: Option<Duration>) -> Option<Millis> {
     // 418 is what Binance answers to those who went on after 429.
     if !matches!(status, 418 | 429 | 503) {
         return None;
     }
-    let said = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let seconds = said.and_then(|text| text.trim().parse::<u64>().ok()).map(Duration::from_secs);
-    match seconds {
-        Some(pause) => Some(millis(pause).min(PAUSE_MAX)),
+    match said {
+        Some(pause) => Some(millis(pause)),
         None if status == 503 => None,
         None => Some(PAUSE),
     }
@@ -132,13 +142,14 @@ mod tests {
         let none = HeaderMap::new();
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, "7".parse().unwrap());
+        let pause = |status, headers| pause(status, said(headers));
         assert_eq!(pause(200, &headers), None);
         assert_eq!(pause(429, &none), Some(1_000));
         assert_eq!(pause(429, &headers), Some(7_000));
         assert_eq!(pause(418, &headers), Some(7_000));
         assert_eq!(pause(503, &none), None);
         headers.insert(RETRY_AFTER, "99999999".parse().unwrap());
-        assert_eq!(pause(429, &headers), Some(PAUSE_MAX));
+        assert_eq!(pause(429, &headers), Some(millis(PAUSE_MAX)));
         headers.insert(RETRY_AFTER, "Wed, 21 Oct 2026 07:28:00 GMT".parse().unwrap());
         assert_eq!(pause(429, &headers), Some(1_000));
     }

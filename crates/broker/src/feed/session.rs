@@ -7,7 +7,7 @@ use std::time::Duration;
 use fanout::Millis;
 use feeds::Update;
 
-use feeds::adapter::{Adapter, BookState, Counts, Input, Output, Rules};
+use feeds::adapter::{Adapter, BookState, Input, Output, Rules};
 use feeds::derive::{Derive, DeriveOptions};
 use market::{BookDiff, BookSide, Event, Flags, Nanos, Stamps, Status, VenueState};
 use parking_lot::Mutex;
@@ -203,16 +203,12 @@ impl<S: Sink> Session<S> {
         if matches!(end, End::Stopped | End::Idle | End::Renewed) {
             tracing::debug!(venue, connection, reason, "connection ended");
         } else {
-            let Counts { frames, malformed, unknown, .. } = self.adapter.desk().counts;
-            tracing::warn!(
-                venue,
-                connection,
-                reason,
-                frames,
-                malformed,
-                unknown,
-                "connection lost"
-            );
+            let desk = self.adapter.desk();
+            let frames = desk.counts.frames;
+            let troubles = desk.troubles();
+            let troubles = troubles.iter().map(|(name, count)| format!("{name} {count}"));
+            let troubles = troubles.collect::<Vec<_>>().join(", ");
+            tracing::warn!(venue, connection, reason, frames, troubles, "connection lost");
         }
         self.idle = matches!(end, End::Idle);
         self.give(Input::Disconnected { reason }, None);
@@ -318,15 +314,13 @@ impl<S: Sink> Session<S> {
 
     /// What only has to be looked at now and then.
     pub(super) fn look_after(&mut self) {
-        let refused = self.adapter.desk().counts.symbols_refused;
+        let counts = self.adapter.desk().counts;
+        // Of those beyond the bound the adapter has told.
+        let refused = counts.symbols_refused - counts.symbols_beyond;
         if refused > 0 && !self.refused_said {
             self.refused_said = true;
             let venue = &self.shared.venue;
-            tracing::warn!(
-                venue,
-                refused,
-                "messages of symbols that were not asked for, or too many"
-            );
+            tracing::warn!(venue, refused, "messages of symbols that were not asked for");
         }
     }
 

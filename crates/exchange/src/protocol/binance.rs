@@ -219,6 +219,10 @@ impl Protocol for Binance {
         true
     }
 
+    fn has_older(&self, target: &str, scene: &Scene<'_>) -> bool {
+        binance_rest::has_older(target, scene)
+    }
+
     fn rest(&self, target: &str, stale: bool, scene: &Scene<'_>) -> Reply {
         binance_rest::answer(target, stale, scene)
     }

@@ -11,16 +11,33 @@ use crate::connection::Reply;
 use crate::history::Moment;
 use crate::writing::{Padded, list};
 
-/// How many states back an outdated snapshot is.
-const STALE_STEPS: u64 = 64;
+/// How many states back an outdated snapshot is, or the oldest that is kept: older than what a
+/// client holds that has waited some seconds for its turn to ask.
+const STALE_STEPS: u64 = 2048;
 /// Most levels of a snapshot, and how many come unless more are asked for.
 const LEVELS: (usize, usize) = (5000, 100);
+
+/// A parameter of a query.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The state of a book that an outdated snapshot is of.
+fn older(listed: &Listed) -> Option<Moment> {
+    listed.before(listed.live.number, STALE_STEPS)
+}
+
+/// Whether a request is for a book that was another before.
+pub(super) fn has_older(target: &str, scene: &Scene<'_>) -> bool {
+    let query = target.strip_prefix("/api/v3/depth?");
+    let symbol = query.and_then(|query| scene.board.find(parameter(query, "symbol")?));
+    symbol.is_some_and(|symbol| older(scene.board.at(symbol)).is_some())
+}
 
 /// Answers a request, path and query.
 pub(super) fn answer(target: &str, stale: bool, scene: &Scene<'_>) -> Reply {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let parameter =
-        |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    let parameter = |name: &str| parameter(query, name);
     match path {
         "/api/v3/ping" => Reply::new(200, "{}"),
         "/api/v3/time" => Reply::new(200, format!(r#"{{"serverTime":{}}}"#, millis(scene.now))),
@@ -41,8 +58,7 @@ pub(super) fn answer(target: &str, stale: bool, scene: &Scene<'_>) -> Reply {
                 return refusal(-1121, "Invalid symbol.");
             };
             let listed = scene.board.at(symbol);
-            let older = || listed.before(listed.live.number, STALE_STEPS);
-            let older = if stale { older() } else { None };
+            let older = if stale { older(listed) } else { None };
             Reply::new(200, depth(older.as_ref().unwrap_or(&listed.live), limit))
         }
         "/api/v3/exchangeInfo" => {

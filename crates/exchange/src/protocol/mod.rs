@@ -110,6 +110,11 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether a REST request is for a book that was another before.
+    fn has_older(&self, _target: &str, _scene: &Scene<'_>) -> bool {
+        false
+    }
+
     /// A REST request, path and query. With `stale` a book is to be an older one.
     fn rest(&self, _target: &str, _stale: bool, _scene: &Scene<'_>) -> Reply {
         Reply::new(404, r#"{"error":"not found"}"#)

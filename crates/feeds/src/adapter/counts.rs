@@ -25,6 +25,41 @@ pub struct SymbolCounts {
     pub crossed: u64,
     /// Messages of this symbol that could not be read.
     pub malformed: u64,
+    /// Messages, or executions, that came again and were left out. Those of books are among
+    /// [`SymbolCounts::stale`] too.
+    pub repeated: u64,
+    /// Messages that came after newer ones, and were left out: what they say is no more.
+    pub overtaken: u64,
+    /// Times that the numbers of executions have a hole.
+    pub trades_missed: u64,
+    /// Snapshots older than what the stream says next.
+    pub snapshots_stale: u64,
+    /// Messages of the book with a size below zero, or too many levels.
+    pub levels_refused: u64,
+    /// REST requests that were refused, came to nothing, or were answered with nothing readable.
+    pub rest_failed: u64,
+    /// REST requests whose answer was late.
+    pub rest_late: u64,
+}
+
+impl SymbolCounts {
+    /// What counts as trouble, each with its name.
+    #[must_use]
+    pub fn troubles(&self) -> [(&'static str, u64); 11] {
+        [
+            ("gaps", self.gaps),
+            ("checksums_bad", self.checksums_bad),
+            ("crossed", self.crossed),
+            ("malformed", self.malformed),
+            ("repeated", self.repeated),
+            ("overtaken", self.overtaken),
+            ("trades_missed", self.trades_missed),
+            ("snapshots_stale", self.snapshots_stale),
+            ("levels_refused", self.levels_refused),
+            ("rest_failed", self.rest_failed),
+            ("rest_late", self.rest_late),
+        ]
+    }
 }
 
 /// What was counted of one connection.
@@ -36,9 +71,19 @@ pub struct Counts {
     pub malformed: u64,
     /// Messages of a type that the adapter does not know.
     pub unknown: u64,
-    /// Symbols beyond the bound, or that were not asked for.
+    /// Times that a message was of a symbol beyond the bound, or that was not asked for.
     pub symbols_refused: u64,
+    /// Those of them that were of a symbol beyond the bound.
+    pub symbols_beyond: u64,
     /// Messages that were understood and say nothing that is published: of a kind or a stream
     /// that nobody wants, or what another message has said.
     pub unused: u64,
+    /// Messages that came again, where all messages of a connection are numbered.
+    pub repeated: u64,
+    /// Messages that came after newer ones, where all messages of a connection are numbered.
+    pub overtaken: u64,
+    /// Times that the connection fell silent.
+    pub silences: u64,
+    /// Ends of the connection, for whatever reason.
+    pub disconnects: u64,
 }

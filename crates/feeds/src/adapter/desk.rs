@@ -1,18 +1,17 @@
 //! The desk: the symbols of one connection, their books and what was counted. Every event leaves
 //! through it, so that no adapter can publish a book that it should not trust.
 
+mod trouble;
+
 use market::{
     Book, BookDiff, BookSide, Decimal, Event, Flags, Kind, Nanos, Quote, Stamps, Status, Trade,
     VenueState,
 };
 use rustc_hash::FxHashMap;
 
-use super::json::JsonError;
 use super::symbol::Spelling;
 use super::written::Written;
-use super::{
-    Action, BookState, Counts, DeskOptions, Fault, Output, Proof, Stream, Streams, SymbolCounts,
-};
+use super::{BookState, Counts, DeskOptions, Fault, Output, Proof, Stream, Streams, SymbolCounts};
 use crate::{Channel, Update};
 
 /// A symbol of one desk.
@@ -36,6 +35,8 @@ pub struct Symbol {
     published: bool,
     /// Executions may have been missed before the next one.
     trades_missed: bool,
+    /// What was last said of its state.
+    said: VenueState,
     channels: [Option<u32>; Kind::COUNT],
 }
 
@@ -71,13 +72,14 @@ pub struct Desk {
     pub counts: Counts,
     status: VenueState,
     reported: Vec<&'static str>,
+    /// The next time that symbols beyond the bound are spoken of is when there were so many.
+    beyond_due: u64,
+    /// Symbols that were in resync when their books became unwanted: there is nothing to wait for.
+    released: Vec<SymbolId>,
 }
 
 /// The status of the venue is always the first channel.
 const STATUS: usize = 0;
-
-/// Characters of a message that a report shows.
-const SHOWN_BYTES: usize = 200;
 
 impl Desk {
     /// A desk with the symbols that `options` list.
@@ -94,6 +96,8 @@ impl Desk {
             counts: Counts::default(),
             status: VenueState::Down,
             reported: Vec::new(),
+            beyond_due: 1,
+            released: Vec::new(),
         };
         for symbol in listed {
             match symbol.split_once('=') {
@@ -117,6 +121,7 @@ impl Desk {
             state: BookState::Resyncing,
             published: false,
             trades_missed: false,
+            said: VenueState::Up,
             channels: [None; Kind::COUNT],
         });
         self.by_native.insert(native.into(), id);
@@ -169,9 +174,11 @@ impl Desk {
         if let Some(&id) = self.by_native.get(native) {
             return Some(id);
         }
-        let room = self.symbols.len() < self.options.symbols_max;
-        if self.options.open && room && native.len() <= 64 && !native.is_empty() {
-            return Some(self.add(native, self.spelling.canonical(native)));
+        if self.options.open && native.len() <= 64 && !native.is_empty() {
+            if self.symbols.len() < self.options.symbols_max {
+                return Some(self.add(native, self.spelling.canonical(native)));
+            }
+            self.counts.symbols_beyond += 1;
         }
         self.counts.symbols_refused += 1;
         None
@@ -194,8 +201,12 @@ impl Desk {
             symbol.wanted.set(stream, wanted);
             if !wanted {
                 symbol.trades_missed |= stream == Stream::Trades;
-                symbol.state =
-                    if stream == Stream::Book { BookState::Resyncing } else { symbol.state };
+                if stream == Stream::Book {
+                    symbol.state = BookState::Resyncing;
+                    if symbol.said == VenueState::Resync {
+                        self.released.push(id);
+                    }
+                }
             }
         }
         news
@@ -225,6 +236,9 @@ impl Desk {
         self.counts.frames += 1;
         if self.status != VenueState::Up {
             self.status(VenueState::Up, "messages come", now, out);
+        }
+        if self.counts.symbols_beyond >= self.beyond_due || !self.released.is_empty() {
+            self.overdue(now, out);
         }
     }
 
@@ -295,14 +309,8 @@ impl Desk {
         }
         let proof = prove(&symbol.book);
         let fault = match proof {
-            Proof::ChecksumWrong => {
-                symbol.counts.checksums_bad += 1;
-                Some(Fault::Checksum)
-            }
-            _ if symbol.book.is_crossed() => {
-                symbol.counts.crossed += 1;
-                Some(Fault::Crossed)
-            }
+            Proof::ChecksumWrong => Some(Fault::Checksum),
+            _ if symbol.book.is_crossed() => Some(Fault::Crossed),
             _ => None,
         };
         symbol.counts.checksums_ok += u64::from(proof == Proof::ChecksumRight);
@@ -322,31 +330,19 @@ impl Desk {
             diff.stamps.flags = diff.stamps.flags.with(Flags::UNVERIFIED);
         }
         let follows_break = resynced && symbol.published;
+        let waited = resynced && symbol.said == VenueState::Resync;
         if follows_break {
             diff.stamps.flags = diff.stamps.flags.with(Flags::GAP_BEFORE);
         }
         symbol.published = true;
         let channel = self.channel(id, Kind::Book);
         out.updates.push(Update { channel, event: Event::Book(diff) });
-        if follows_break {
-            self.symbol_status(id, VenueState::Up, "the book is right again", received, out);
+        if follows_break || waited {
+            let reason =
+                if follows_break { "the book is right again" } else { "the book is there" };
+            self.symbol_status(id, VenueState::Up, reason, received, out);
         }
         Ok(())
-    }
-
-    /// Ends trust in a symbol's book: it says so, and nothing of the book is published until its
-    /// next snapshot. What the fault was is counted, but for those that [`Desk::book`] counts.
-    ///
-    /// # Panics
-    /// When the symbol is of another desk.
-    pub fn resync(&mut self, id: SymbolId, fault: Fault, now: Nanos, out: &mut Output) {
-        let symbol = &mut self.symbols[id.0 as usize];
-        symbol.counts.gaps += u64::from(fault == Fault::Gap);
-        symbol.counts.malformed += u64::from(fault == Fault::Malformed);
-        let was = std::mem::replace(&mut symbol.state, BookState::Resyncing);
-        if was != BookState::Resyncing {
-            self.symbol_status(id, VenueState::Resync, fault.as_str(), now, out);
-        }
     }
 
     /// Executions of the symbol may have been missed: the next one says so.
@@ -367,6 +363,7 @@ impl Desk {
 
     /// The connection is gone, and with it the trust in every book.
     pub fn disconnected(&mut self, reason: &str, now: Nanos, out: &mut Output) {
+        self.counts.disconnects += 1;
         for symbol in &mut self.symbols {
             symbol.state = BookState::Resyncing;
             symbol.trades_missed |= symbol.counts.trades > 0;
@@ -377,6 +374,7 @@ impl Desk {
     /// Publishes the state of the venue, if it is another.
     pub fn status(&mut self, state: VenueState, reason: &str, now: Nanos, out: &mut Output) {
         if state != self.status {
+            self.counts.silences += u64::from(state == VenueState::Stale);
             self.status = state;
             out.updates.push(Update { channel: STATUS, event: status(state, reason, now) });
         }
@@ -399,36 +397,9 @@ impl Desk {
         now: Nanos,
         out: &mut Output,
     ) {
+        self.symbols[id.0 as usize].said = state;
         let channel = self.channel(id, Kind::Status);
         out.updates.push(Update { channel, event: status(state, reason, now) });
-    }
-
-    /// Counts a message that could not be read, and reports the first of each kind with its text.
-    pub fn malformed(&mut self, error: JsonError, message: &[u8], out: &mut Output) {
-        self.counts.malformed += 1;
-        if !self.reported.contains(&error.expected) {
-            self.reported.push(error.expected);
-            let shown = String::from_utf8_lossy(&message[..message.len().min(SHOWN_BYTES)]);
-            let mut text = format!("{}: unreadable message, {error}: ", self.options.venue);
-            text.extend(shown.chars().flat_map(char::escape_debug));
-            if message.len() > SHOWN_BYTES {
-                text.push_str(&format!("… ({} bytes)", message.len()));
-            }
-            out.actions.push(Action::Report(text));
-        }
-    }
-
-    /// Reports trouble of one `kind` once; `text` is for a person and begins after the venue.
-    pub fn report_once(
-        &mut self,
-        kind: &'static str,
-        text: impl FnOnce() -> String,
-        out: &mut Output,
-    ) {
-        if !self.reported.contains(&kind) {
-            self.reported.push(kind);
-            out.actions.push(Action::Report(format!("{}: {}", self.options.venue, text())));
-        }
     }
 
     /// The best price of one side of a symbol's book, and the size there, if it is trusted.

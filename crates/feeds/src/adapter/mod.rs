@@ -39,7 +39,7 @@ use crate::Update;
 pub use self::counts::{Counts, SymbolCounts};
 pub use self::desk::{Desk, Symbol, SymbolId};
 pub use self::options::{DeskOptions, Stream, Streams};
-pub use self::trust::{BookState, Fault, Proof};
+pub use self::trust::{BookState, Fault, Oddity, Proof};
 
 /// One venue's protocol on one connection.
 pub trait Adapter: Send + fmt::Debug {
@@ -69,6 +69,8 @@ pub enum Input<'a> {
         request: u32,
         /// HTTP status.
         status: u16,
+        /// For how long the venue wants to be left alone, if it says so (`Retry-After`).
+        retry_after: Option<Nanos>,
         /// What it says.
         body: &'a [u8],
     },

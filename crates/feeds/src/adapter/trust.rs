@@ -51,6 +51,8 @@ pub enum Fault {
     Malformed,
     /// There was no snapshot yet.
     NoSnapshot,
+    /// The snapshot is older than what the stream says next: something between them is missing.
+    Outdated,
 }
 
 impl Fault {
@@ -64,6 +66,30 @@ impl Fault {
             Self::Refused => "levels out of bounds",
             Self::Malformed => "unreadable message",
             Self::NoSnapshot => "no snapshot yet",
+            Self::Outdated => "the snapshot is older than the stream",
+        }
+    }
+}
+
+/// What is wrong with the messages of a symbol though no book is wrong by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Oddity {
+    /// A message, or an execution, that came before.
+    Repeated,
+    /// A message that newer ones have overtaken.
+    Overtaken,
+    /// The numbers of executions have a hole.
+    TradesMissed,
+}
+
+impl Oddity {
+    /// For a person.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Repeated => "a repeated message was left out",
+            Self::Overtaken => "an overtaken message was left out",
+            Self::TradesMissed => "executions are missing",
         }
     }
 }

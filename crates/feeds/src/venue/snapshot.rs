@@ -2,11 +2,12 @@
 //! snapshots that never become a storm.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 
 use market::{BookDiff, Nanos};
 use rustc_hash::FxHashMap;
 
-use crate::adapter::{Action, Output, SECOND, SymbolId};
+use crate::adapter::{Action, Desk, Output, SECOND, SymbolId};
 
 /// Most diffs of one book that wait. At ten a second this is some minutes.
 const HELD_MAX: usize = 4_096;
@@ -96,6 +97,10 @@ const CALM: Nanos = 5 * SECOND;
 /// Longest time in which nothing is asked after the venue refused to answer.
 const HOLD_MAX: Nanos = 3_600 * SECOND;
 
+/// A request without an answer for so long is told as late. It is not given up: that is its owner's
+/// to decide.
+const LATE: Nanos = 3 * SECOND;
+
 /// Requests for snapshots: at most one for each book, with a growing wait between them, and all of
 /// them together at a pace that the venue allows.
 #[derive(Debug)]
@@ -122,6 +127,8 @@ struct Entry {
     due: Option<Nanos>,
     /// What was asked and not answered.
     request: Option<u32>,
+    /// When it counts as late; `None` once it was told.
+    late_at: Option<Nanos>,
     /// Requests that the wait goes by.
     attempts: u32,
     /// Since when it is right.
@@ -205,15 +212,38 @@ impl Fetches {
         self.under_way.clear();
         for entry in &mut self.entries {
             // What was tried counts on: the same trouble may go on with the next connection.
-            (entry.due, entry.request) = (None, None);
+            (entry.due, entry.request, entry.late_at) = (None, None, None);
         }
     }
 
     /// Whose request was answered; `None` for one that was forgotten.
     pub(super) fn answered(&mut self, request: u32) -> Option<SymbolId> {
         let id = self.under_way.remove(&request)?;
-        self.entry(id).request = None;
+        let entry = self.entry(id);
+        (entry.request, entry.late_at) = (None, None);
         Some(id)
+    }
+
+    /// A request came to nothing, and `why` is for a person: it is made again later, which the
+    /// symbol's status says.
+    pub(super) fn failed(
+        &mut self,
+        id: SymbolId,
+        why: impl Display,
+        desk: &mut Desk,
+        now: Nanos,
+        out: &mut Output,
+    ) {
+        let report = || format!("no snapshot, trying again later: {why}");
+        desk.report_once("no snapshot", report, out);
+        self.ask(id, now);
+        let again = self.entries[id.0 as usize].due.map_or(now, |due| self.earliest(due));
+        desk.rest_failed(id, &why.to_string(), again.saturating_sub(now), now, out);
+    }
+
+    /// When a request is made that is due then.
+    fn earliest(&self, due: Nanos) -> Nanos {
+        due.max(self.hold_until).max(self.paid_until.saturating_sub(self.burst))
     }
 
     /// The venue answers again.
@@ -238,16 +268,31 @@ impl Fetches {
         self.changed
     }
 
-    /// Asks for what is due, and wishes to be woken for what is due later.
-    pub(super) fn run(&mut self, now: Nanos, out: &mut Output, path: impl Fn(SymbolId) -> String) {
+    /// Asks for what is due, tells what is late, and wishes to be woken for what will be either.
+    pub(super) fn run(
+        &mut self,
+        desk: &mut Desk,
+        now: Nanos,
+        out: &mut Output,
+        path: impl Fn(&str) -> String,
+    ) {
         self.changed = false;
         let mut wake: Option<Nanos> = None;
+        let mut later = |at: Nanos| wake = Some(wake.map_or(at, |wake| wake.min(at)));
         for at in 0..self.entries.len() {
+            let id = SymbolId(at as u32);
+            match self.entries[at].late_at {
+                Some(late_at) if late_at <= now => {
+                    self.entries[at].late_at = None;
+                    desk.rest_late(id, LATE, now, out);
+                }
+                Some(late_at) => later(late_at),
+                None => {}
+            }
             let Some(due) = self.entries[at].due else { continue };
-            let paid = self.paid_until.saturating_sub(self.burst);
-            let earliest = due.max(self.hold_until).max(paid);
+            let earliest = self.earliest(due);
             if earliest > now && !self.at_once {
-                wake = Some(wake.map_or(earliest, |wake| wake.min(earliest)));
+                later(earliest);
                 continue;
             }
             self.paid_until = self.paid_until.max(now).saturating_add(self.cost);
@@ -257,11 +302,13 @@ impl Fetches {
                     break;
                 }
             }
-            let id = SymbolId(at as u32);
             self.under_way.insert(self.newest, id);
-            self.entries[at].due = None;
-            self.entries[at].request = Some(self.newest);
-            out.actions.push(Action::Fetch { request: self.newest, path: path(id) });
+            let late_at = now.saturating_add(LATE);
+            let entry = &mut self.entries[at];
+            (entry.due, entry.request, entry.late_at) = (None, Some(self.newest), Some(late_at));
+            later(late_at);
+            let path = path(&percent_encoded(&desk.symbol(id).native));
+            out.actions.push(Action::Fetch { request: self.newest, path });
         }
         if let Some(wake) = wake {
             out.wake(wake);
@@ -270,7 +317,7 @@ impl Fetches {
 }
 
 /// A symbol as it may stand in a URL: there are some in other than Latin letters.
-pub(super) fn percent_encoded(symbol: &str) -> String {
+fn percent_encoded(symbol: &str) -> String {
     use std::fmt::Write as _;
     let mut encoded = String::with_capacity(symbol.len());
     for byte in symbol.bytes() {
@@ -286,7 +333,9 @@ pub(super) fn percent_encoded(symbol: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use market::{Decimal, Level};
+    use crate::adapter::DeskOptions;
+    use crate::adapter::symbol::Spelling;
+    use market::{Decimal, Event, Level};
 
     fn held(number: u64, levels: usize) -> Held {
         let level = Level { price: Decimal::ZERO, size: Decimal::ZERO };
@@ -294,9 +343,14 @@ mod tests {
         Held { first: number, last: number, diff }
     }
 
+    fn desk() -> Desk {
+        let symbols = (0..10).map(|number| number.to_string()).collect();
+        Desk::new(DeskOptions { symbols, ..DeskOptions::default() }, Spelling::Plain)
+    }
+
     fn asked(fetches: &mut Fetches, now: Nanos) -> (Vec<u32>, Option<Nanos>) {
         let mut out = Output::default();
-        fetches.run(now, &mut out, |id| format!("/{}", id.0));
+        fetches.run(&mut desk(), now, &mut out, |symbol| format!("/{symbol}"));
         let requests = out.actions.iter().map(|action| match action {
             Action::Fetch { request, .. } => *request,
             other => panic!("{other:?}"),
@@ -327,8 +381,7 @@ mod tests {
         for _ in 0..9 {
             fetches.ask(id, now);
             let (mut requests, wake) = asked(&mut fetches, now);
-            if let Some(wake) = wake {
-                assert!(requests.is_empty());
+            if let (true, Some(wake)) = (requests.is_empty(), wake) {
                 waits.push(wake - now);
                 now = wake;
                 requests = asked(&mut fetches, now).0;
@@ -336,7 +389,7 @@ mod tests {
             assert_eq!(requests.len(), 1);
             // Asking again while one is under way changes nothing.
             fetches.ask(id, now);
-            assert_eq!(asked(&mut fetches, now), (vec![], None));
+            assert_eq!(asked(&mut fetches, now), (vec![], Some(now + LATE)));
             assert_eq!(fetches.answered(requests[0]), Some(id));
             assert_eq!(fetches.answered(requests[0]), None);
         }
@@ -348,6 +401,7 @@ mod tests {
             now += calm * CALM;
             fetches.ask(id, now);
             let (mut requests, wake) = asked(&mut fetches, now);
+            let wake = wake.filter(|_| requests.is_empty());
             assert_eq!(wake.map_or(0, |wake| wake - now) * 2 / SECOND, wait, "{calm}");
             if let Some(wake) = wake {
                 now = wake;
@@ -370,7 +424,41 @@ mod tests {
             now += SECOND;
             assert_eq!(asked(&mut fetches, now).0.len(), 1);
         }
-        assert_eq!(asked(&mut fetches, now), (vec![], None));
+        assert!(asked(&mut fetches, now).0.is_empty());
+    }
+
+    #[test]
+    fn what_fails_and_what_is_late_is_counted_and_told_with_what_comes_next() {
+        let (mut fetches, mut desk) = (Fetches::new(0, 0), desk());
+        let (id, mut now, mut out) = (SymbolId(1), 1_000 * SECOND, Output::default());
+        let told = |out: &mut Output| {
+            let reason = |update: crate::Update| match update.event {
+                Event::Status(status) => format!("{} {}", status.state.as_str(), status.reason),
+                other => panic!("{other:?}"),
+            };
+            out.updates.drain(..).map(reason).collect::<Vec<_>>()
+        };
+        fetches.ask(id, now);
+        for (second, reasons) in [
+            (0, &[][..]),
+            (3, &["resync waits for the REST snapshot: no answer for 3 s"]),
+            // Once.
+            (9, &[]),
+        ] {
+            fetches.run(&mut desk, now + second * SECOND, &mut out, str::to_owned);
+            assert_eq!(told(&mut out), reasons, "after {second} s");
+        }
+        now += 10 * SECOND;
+        assert_eq!(fetches.answered(1), Some(id));
+        fetches.hold(7 * SECOND, now);
+        fetches.failed(id, "HTTP 429", &mut desk, now, &mut out);
+        let reason = "resync waits for the REST snapshot, asks again in 7.0 s: HTTP 429";
+        assert_eq!(told(&mut out), [reason]);
+        fetches.run(&mut desk, now, &mut out, str::to_owned);
+        fetches.run(&mut desk, now + 7 * SECOND, &mut out, str::to_owned);
+        assert_eq!(fetches.answered(2), Some(id));
+        let counts = desk.symbol(id).counts;
+        assert_eq!((counts.rest_failed, counts.rest_late), (1, 1));
     }
 
     #[test]

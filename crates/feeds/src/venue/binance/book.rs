@@ -24,8 +24,11 @@ pub(super) struct Sync {
 pub(super) enum Step {
     /// It is the next one.
     Apply(Held),
-    /// The book has it already.
-    Stale,
+    /// The book has it already: from its snapshot, or because it came before.
+    Stale {
+        /// It came before.
+        repeated: bool,
+    },
     /// It waits for a snapshot, which must be asked for; so many older ones were given up.
     Wait(usize),
     /// One before it is missing: as [`Step::Wait`], and the book ends.
@@ -84,7 +87,7 @@ impl Sync {
         let stale = held.last <= at;
         let again = std::mem::replace(&mut self.repeated, stale && self.flows);
         if stale && !again {
-            return Step::Stale;
+            return Step::Stale { repeated: self.flows };
         }
         // Each diff follows the one before it without a hole and without an overlap; only a snapshot
         // may lie within one.

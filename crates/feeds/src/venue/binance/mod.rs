@@ -24,22 +24,21 @@
 mod book;
 mod ids;
 mod message;
+mod rest;
 mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Display;
-
 use market::{BookDiff, Nanos, VenueState};
 
-use self::book::{Fit, Step, Sync};
+use self::book::{Step, Sync};
 use self::ids::{IdWindow, Met};
 use self::message::{Kind, Message};
 use self::streams::Subscriptions;
-use super::snapshot::{Fetches, Held, percent_encoded};
+use super::snapshot::{Fetches, Held};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Action, Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND, Stream,
+    Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
     Streams, SymbolId,
 };
 
@@ -82,12 +81,6 @@ static RULES_US: Rules = Rules {
 /// Request weight that is allowed in a minute. Each snapshot costs as [`weight`] says.
 const WEIGHT_PER_MINUTE: u64 = 6_000;
 
-/// First wait after 429, which says that the request weight is used up.
-const TOO_MANY_REQUESTS: Nanos = 10 * SECOND;
-
-/// First wait after 418, which is a ban: two minutes at least.
-const BANNED: Nanos = 120 * SECOND;
-
 /// Up to so many symbols whole snapshots of 5000 levels are asked for; with more of them the
 /// request weight would last for a few books a minute only.
 const DEEP_SYMBOLS: usize = 20;
@@ -113,6 +106,8 @@ struct Market {
     trades: IdWindow,
     /// Executions come one by one, so aggregates of them are not needed.
     single_trades: bool,
+    /// Aggregates came, which single ones may tell of again.
+    aggregates: bool,
     /// Number of the newest quote.
     quoted: u64,
     /// Number of the newest partial depth.
@@ -188,7 +183,7 @@ impl Binance {
         let message = match message::read(text, now) {
             Ok(message) => message,
             Err(error) => {
-                self.desk.malformed(error, text, out);
+                self.desk.malformed(error, text, now, out);
                 self.suspect(text, now, out);
                 return;
             }
@@ -196,21 +191,30 @@ impl Binance {
         match message {
             Message::Trade { native, ids, aggregate, trade } => {
                 let Some(id) = self.desk.find(native) else { return };
-                if !self.wanted(id).trades || self.is_repeated(id, ids, aggregate) {
+                if !self.wanted(id).trades {
                     self.desk.counts.unused += 1;
-                    return;
+                } else if !self.is_repeated(id, ids, aggregate, now, out) {
+                    self.desk.trade(id, trade, out);
                 }
-                self.desk.trade(id, trade, out);
             }
             Message::Quote { native, quote } => {
                 let Some(id) = self.desk.find(native) else { return };
                 let number = quote.stamps.sequence.unwrap_or_default();
-                if !self.wanted(id).quotes || number < self.market(id).quoted {
-                    // One that was overtaken says what was, not what is.
+                if !self.wanted(id).quotes {
                     self.desk.counts.unused += 1;
                     return;
                 }
-                self.market(id).quoted = number;
+                let newest = std::mem::replace(&mut self.market(id).quoted, number);
+                if number < newest {
+                    // It says what was, not what is.
+                    self.market(id).quoted = newest;
+                    self.desk.odd(id, Oddity::Overtaken, now, out);
+                    return;
+                }
+                if number == newest && number > 0 {
+                    self.desk.odd(id, Oddity::Repeated, now, out);
+                    return;
+                }
                 self.desk.quote(id, quote, out);
             }
             Message::Depth { native, held } => {
@@ -245,19 +249,37 @@ impl Binance {
     }
 
     /// Whether an execution was published before, or will be one by one.
-    fn is_repeated(&mut self, id: SymbolId, ids: (u64, u64), aggregate: bool) -> bool {
+    fn is_repeated(
+        &mut self,
+        id: SymbolId,
+        ids: (u64, u64),
+        aggregate: bool,
+        now: Nanos,
+        out: &mut Output,
+    ) -> bool {
         let market = self.market(id);
         if aggregate && market.single_trades {
+            self.desk.counts.unused += 1;
             return true;
         }
         market.single_trades |= !aggregate;
+        let aggregates = market.aggregates;
+        market.aggregates |= aggregate;
         match market.trades.take(ids.0, ids.1) {
             Met::New => false,
             Met::AfterMissing => {
                 self.desk.missed_trades(id);
+                self.desk.odd(id, Oddity::TradesMissed, now, out);
                 false
             }
-            Met::Again => true,
+            Met::Again if aggregates && !aggregate => {
+                self.desk.counts.unused += 1;
+                true
+            }
+            Met::Again => {
+                self.desk.odd(id, Oddity::Repeated, now, out);
+                true
+            }
         }
     }
 
@@ -272,8 +294,11 @@ impl Binance {
                 self.apply(id, held, now, out);
                 return;
             }
-            Step::Stale => {
+            Step::Stale { repeated } => {
                 self.desk.counts_of(id).stale += 1;
+                if repeated {
+                    self.desk.odd(id, Oddity::Repeated, now, out);
+                }
                 return;
             }
             Step::Wait(0) => {}
@@ -283,7 +308,7 @@ impl Binance {
                 self.desk.report_once("backlog", report, out);
             }
             Step::Gap => self.desk.resync(id, Fault::Gap, now, out),
-            Step::Outdated => self.desk.resync(id, Fault::NoSnapshot, now, out),
+            Step::Outdated => self.desk.resync(id, Fault::Outdated, now, out),
         }
         self.need_snapshot(id, now);
     }
@@ -340,77 +365,6 @@ impl Binance {
             self.desk.missed_trades(id);
         }
     }
-
-    fn answer(&mut self, request: u32, status: u16, body: &[u8], now: Nanos, out: &mut Output) {
-        let Some(id) = self.fetches.answered(request) else { return };
-        match status {
-            200 => {
-                self.fetches.welcome();
-                match message::snapshot(body, now) {
-                    Ok((last, diff)) => self.snapshot(id, last, diff, now, out),
-                    Err(error) => {
-                        self.desk.malformed(error, body, out);
-                        self.fetches.ask(id, now);
-                    }
-                }
-                return;
-            }
-            // The symbol does not exist, or not any more.
-            400 | 404 => {
-                self.market(id).refused = true;
-                let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
-                let reason = format!("no snapshot: HTTP {status} {text}");
-                let symbol = &self.desk.symbol(id).native;
-                let report = format!("{}: {symbol}: {reason}", self.desk.options().venue);
-                out.actions.push(Action::Report(report));
-                self.desk.symbol_status(id, VenueState::Down, &reason, now, out);
-                return;
-            }
-            418 => self.fetches.hold(BANNED, now),
-            // 403 is the firewall's word for the same, 451 a country that is not served.
-            403 | 429 | 451 => self.fetches.hold(TOO_MANY_REQUESTS, now),
-            // An error of the server's: the wait of this book grows.
-            _ => {}
-        }
-        self.fetch_failed(id, format_args!("HTTP {status}"), now, out);
-    }
-
-    fn fetch_failed(&mut self, id: SymbolId, reason: impl Display, now: Nanos, out: &mut Output) {
-        let report = || format!("no snapshot, trying again later: {reason}");
-        self.desk.report_once("no snapshot", report, out);
-        self.fetches.ask(id, now);
-    }
-
-    fn snapshot(&mut self, id: SymbolId, last: u64, diff: BookDiff, now: Nanos, out: &mut Output) {
-        let proved = match self.market(id).sync.judge(last) {
-            Fit::Unasked => return,
-            Fit::TooOld => {
-                self.fetches.ask(id, now);
-                return;
-            }
-            Fit::Broken => {
-                self.desk.resync(id, Fault::Gap, now, out);
-                self.fetches.ask(id, now);
-                return;
-            }
-            Fit::Joins(proved) => proved,
-        };
-        let proof = if proved { Proof::Sequence } else { Proof::Nothing };
-        if self.desk.book(id, diff, None, |_| proof, out).is_err() {
-            self.fetches.ask(id, now);
-            return;
-        }
-        self.market(id).sync.begin(last, proved);
-        self.fetches.settled(id, now);
-        loop {
-            let (stale, held) = self.market(id).sync.next_held();
-            self.desk.counts_of(id).stale += stale;
-            let Some(held) = held else { break };
-            if !self.apply(id, held, now, out) {
-                break;
-            }
-        }
-    }
 }
 
 /// What a snapshot of so many levels costs, in Binance's request weight.
@@ -429,12 +383,14 @@ impl Adapter for Binance {
         match input {
             Input::Connected => self.connected(now, out),
             Input::Text(text) | Input::Binary(text) => self.message(text, now, out),
-            Input::Answer { request, status, body } => {
-                self.answer(request, status, body, now, out);
+            Input::Answer { request, status, retry_after, body } => {
+                if let Some(id) = self.fetches.answered(request) {
+                    self.answer(id, (status, retry_after), body, now, out);
+                }
             }
             Input::NoAnswer { request, reason } => {
                 if let Some(id) = self.fetches.answered(request) {
-                    self.fetch_failed(id, reason, now, out);
+                    self.fetches.failed(id, reason, &mut self.desk, now, out);
                 }
             }
             Input::Timer => {
@@ -459,9 +415,8 @@ impl Adapter for Binance {
         }
         self.subscriptions.wake(out);
         if timer || self.fetches.changed() {
-            let (desk, limit) = (&self.desk, self.limit);
-            self.fetches.run(now, out, |id| {
-                let symbol = percent_encoded(&desk.symbol(id).native);
+            let limit = self.limit;
+            self.fetches.run(&mut self.desk, now, out, |symbol| {
                 format!("/api/v3/depth?symbol={symbol}&limit={limit}")
             });
         }

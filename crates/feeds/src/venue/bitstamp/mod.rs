@@ -21,10 +21,10 @@ mod tests;
 use market::{BookDiff, Nanos, VenueState};
 
 use self::message::Message;
-use super::snapshot::{Backlog, Fetches, Held, percent_encoded};
+use super::snapshot::{Backlog, Fetches, Held};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Action, Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND, Stream,
+    Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
     SymbolId,
 };
 
@@ -156,7 +156,7 @@ impl Bitstamp {
         let message = match message::read(text, now) {
             Ok(message) => message,
             Err(error) => {
-                self.desk.malformed(error, text, out);
+                self.desk.malformed(error, text, now, out);
                 self.suspect(text, now, out);
                 return;
             }
@@ -165,11 +165,13 @@ impl Bitstamp {
             Message::Trade { pair, id: number, trade } => {
                 let Some(id) = self.desk.find(pair) else { return };
                 let again = self.market(id).traded.replace(number) == Some(number);
-                if again || !self.desk.symbol(id).wanted().trades {
+                if !self.desk.symbol(id).wanted().trades {
                     self.desk.counts.unused += 1;
-                    return;
+                } else if again {
+                    self.desk.odd(id, Oddity::Repeated, now, out);
+                } else {
+                    self.desk.trade(id, trade, out);
                 }
-                self.desk.trade(id, trade, out);
             }
             Message::Diff { pair, held } => {
                 let Some(id) = self.desk.find(pair) else { return };
@@ -223,7 +225,13 @@ impl Bitstamp {
             return;
         }
         match market.at {
-            Some(at) if held.last <= at => self.desk.counts_of(id).stale += 1,
+            Some(at) if held.last <= at => {
+                self.desk.counts_of(id).stale += 1;
+                // One of the very time of the one before it. Others are older than the snapshot.
+                if held.last == newest {
+                    self.desk.odd(id, Oddity::Repeated, now, out);
+                }
+            }
             Some(_) => {
                 self.apply(id, held, now, out);
             }
@@ -275,6 +283,7 @@ impl Bitstamp {
         }
         let doubtful = market.backlog.front().is_some_and(|held| held.first > at);
         if at < market.floor {
+            self.desk.resync(id, Fault::Outdated, now, out);
             self.fetches.ask(id, now);
         } else if doubtful && better_may_come {
             let until = market.doubtful.take().map_or(now.saturating_add(DOUBT_MAX), |(.., at)| at);
@@ -341,16 +350,23 @@ impl Bitstamp {
         self.desk.symbol_status(id, VenueState::Down, reason, now, out);
     }
 
-    fn answer(&mut self, request: u32, status: u16, body: &[u8], now: Nanos, out: &mut Output) {
-        let Some(id) = self.fetches.answered(request) else { return };
+    fn answer(
+        &mut self,
+        id: SymbolId,
+        (status, retry_after): (u16, Option<Nanos>),
+        body: &[u8],
+        now: Nanos,
+        out: &mut Output,
+    ) {
         match status {
             200 => {
                 self.fetches.welcome();
                 match message::snapshot(body, now) {
                     Ok((at, diff)) => self.snapshot(id, at, diff, now, out),
                     Err(error) => {
-                        self.desk.malformed(error, body, out);
-                        self.fetches.ask(id, now);
+                        self.desk.malformed(error, body, now, out);
+                        let why = "its answer is unreadable";
+                        self.fetches.failed(id, why, &mut self.desk, now, out);
                     }
                 }
             }
@@ -360,18 +376,14 @@ impl Bitstamp {
                 self.give_up(id, &reason, now, out);
             }
             _ => {
-                if matches!(status, 403 | 429) {
-                    self.fetches.hold(TOO_MANY_REQUESTS, now);
+                let too_many = matches!(status, 403 | 429).then_some(TOO_MANY_REQUESTS);
+                if let Some(wait) = retry_after.or(too_many) {
+                    self.fetches.hold(wait, now);
                 }
-                self.fetch_failed(id, &format!("HTTP {status}"), now, out);
+                let why = format_args!("the venue answered HTTP {status}");
+                self.fetches.failed(id, why, &mut self.desk, now, out);
             }
         }
-    }
-
-    fn fetch_failed(&mut self, id: SymbolId, reason: &str, now: Nanos, out: &mut Output) {
-        let report = || format!("no snapshot, trying again later: {reason}");
-        self.desk.report_once("no snapshot", report, out);
-        self.fetches.ask(id, now);
     }
 
     fn timer(&mut self, now: Nanos, out: &mut Output) {
@@ -412,12 +424,14 @@ impl Adapter for Bitstamp {
         match input {
             Input::Connected => self.connected(now, out),
             Input::Text(text) | Input::Binary(text) => self.message(text, now, out),
-            Input::Answer { request, status, body } => {
-                self.answer(request, status, body, now, out);
+            Input::Answer { request, status, retry_after, body } => {
+                if let Some(id) = self.fetches.answered(request) {
+                    self.answer(id, (status, retry_after), body, now, out);
+                }
             }
             Input::NoAnswer { request, reason } => {
                 if let Some(id) = self.fetches.answered(request) {
-                    self.fetch_failed(id, reason, now, out);
+                    self.fetches.failed(id, reason, &mut self.desk, now, out);
                 }
             }
             Input::Timer => self.timer(now, out),
@@ -433,10 +447,8 @@ impl Adapter for Bitstamp {
             out.wake(at);
         }
         if timer || self.fetches.changed() {
-            let desk = &self.desk;
-            self.fetches.run(now, out, |id| {
-                format!("/api/v2/order_book/{}/", percent_encoded(&desk.symbol(id).native))
-            });
+            let path = |symbol: &str| format!("/api/v2/order_book/{symbol}/");
+            self.fetches.run(&mut self.desk, now, out, path);
         }
     }
 

@@ -76,7 +76,7 @@ impl Rig {
     }
 
     fn answer(&mut self, request: u32, body: &str) -> Seen {
-        self.give(Input::Answer { request, status: 200, body: body.as_bytes() })
+        self.give(Input::Answer { request, status: 200, retry_after: None, body: body.as_bytes() })
     }
 
     /// Waits until a snapshot is asked for.
@@ -281,7 +281,7 @@ fn rest_that_fails_is_asked_again_and_what_is_not_there_is_not() {
     rig.text(&diff(1_000, "[]", "[]"));
     let mut request = rig.fetched().0;
     for status in [500, 429, 403] {
-        rig.give(Input::Answer { request, status, body: b"<html>" });
+        rig.give(Input::Answer { request, status, retry_after: None, body: b"<html>" });
         let before = rig.now;
         request = rig.fetched().0;
         assert!(rig.now - before >= SECOND / 2, "{status}");
@@ -291,7 +291,7 @@ fn rest_that_fails_is_asked_again_and_what_is_not_there_is_not() {
     request = rig.fetched().0;
     rig.give(Input::NoAnswer { request, reason: "timeout" });
     request = rig.fetched().0;
-    let seen = rig.give(Input::Answer { request, status: 404, body: b"" });
+    let seen = rig.give(Input::Answer { request, status: 404, retry_after: None, body: b"" });
     assert_eq!((seen.states(), seen.reports.len()), (vec![VenueState::Down], 1));
     for at in 1_001..1_005 {
         assert!(rig.text(&diff(at, "[]", "[]")).reports.is_empty());
@@ -343,7 +343,7 @@ fn the_rest_of_the_protocol() {
 fn a_known_message_of_another_form_is_counted_and_its_book_had_anew() {
     let mut rig = Rig::live();
     let seen = rig.text(&diff(1_010, r#"[["9.90"]]"#, "[]"));
-    assert_eq!((seen.states(), seen.reports.len()), (vec![VenueState::Resync], 1));
+    assert_eq!((seen.states(), seen.reports.len()), (vec![VenueState::Up, VenueState::Resync], 1));
     assert_eq!((rig.counts().malformed, rig.adapter.desk().counts.malformed), (1, 1));
     let request = rig.fetched().0;
     assert_eq!(rig.answer(request, &snapshot(1_020)).books.len(), 1);
@@ -380,7 +380,7 @@ proptest! {
         }
         rig.give(Input::Text(&text));
         rig.give(Input::Binary(&text[..text.len() / 2]));
-        rig.give(Input::Answer { request: 2, status: 200, body: &text });
+        rig.give(Input::Answer { request: 2, status: 200, retry_after: None, body: &text });
         prop_assert_ne!(rig.state(), BookState::Verified);
         let book = rig.adapter.desk().symbol(ID).book();
         prop_assert!(rig.state() == BookState::Resyncing || !book.is_crossed());

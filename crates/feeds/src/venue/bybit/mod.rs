@@ -17,7 +17,8 @@ use crate::adapter::BookState;
 use crate::adapter::json::JsonError;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND, Stream, SymbolId,
+    Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
+    SymbolId,
 };
 
 /// Quote currencies of spot pairs.
@@ -256,9 +257,7 @@ impl Bybit {
             }
             (Ok(Data::Trades), Some(Topic::Trades { symbol })) => {
                 if let Some(id) = self.desk.find(symbol) {
-                    for trade in trades.drain(..) {
-                        self.desk.trade(id, trade, out);
-                    }
+                    self.trades(id, &mut trades, now, out);
                 }
                 Ok(())
             }
@@ -283,8 +282,24 @@ impl Bybit {
         trades.clear();
         self.trades = trades;
         if let Err(error) = result {
-            self.desk.malformed(error, message, out);
+            self.desk.malformed(error, message, now, out);
             self.unreadable(envelope.topic, now, out);
+        }
+    }
+
+    /// The executions of one message. Their ids have no order, so only a message that comes twice in
+    /// a row is known as such.
+    fn trades(&mut self, id: SymbolId, trades: &mut Vec<Trade>, now: Nanos, out: &mut Output) {
+        let Some(last) = trades.last() else { return };
+        let traded = &mut self.state(id).traded;
+        if *traded == *last.trade_id {
+            self.desk.odd(id, Oddity::Repeated, now, out);
+            return;
+        }
+        traded.clear();
+        traded.push_str(&last.trade_id);
+        for trade in trades.drain(..) {
+            self.desk.trade(id, trade, out);
         }
     }
 
@@ -358,6 +373,9 @@ impl Bybit {
             Verdict::Next => {}
             Verdict::Old => {
                 counts.stale += 1;
+                if !snapshot {
+                    self.desk.odd(id, Oddity::Repeated, now, out);
+                }
                 return;
             }
             Verdict::Again => {
@@ -366,7 +384,10 @@ impl Bybit {
             }
             Verdict::Waiting => return,
             Verdict::Gap => {
-                self.desk.resync(id, Fault::Gap, now, out);
+                let outdated = snapshot || self.state(id).fresh;
+                self.desk.counts_of(id).gaps += u64::from(outdated);
+                let fault = if outdated { Fault::Outdated } else { Fault::Gap };
+                self.desk.resync(id, fault, now, out);
                 self.refetch_soon(id, Stream::Book, now, out);
                 return;
             }
@@ -376,7 +397,7 @@ impl Bybit {
             return;
         }
         let state = self.state(id);
-        (state.update, state.cross) = (data.update, data.cross);
+        (state.update, state.cross, state.fresh) = (data.update, data.cross, snapshot);
         let stamps = message::stamps(envelope.cts.or(envelope.ts), now, Some(data.update));
         let diff = BookDiff { reset: snapshot, bids: data.bids, asks: data.asks, stamps };
         match self.desk.book(id, diff, None, |_| Proof::Sequence, out) {
@@ -405,6 +426,7 @@ impl Bybit {
         let older = envelope.cs.zip(ticker.cross).is_some_and(|(cross, last)| cross < last);
         if older {
             self.desk.counts_of(id).stale += 1;
+            self.desk.odd(id, Oddity::Overtaken, now, out);
             return;
         }
         ticker.cross = envelope.cs.or(ticker.cross);

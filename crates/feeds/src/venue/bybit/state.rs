@@ -16,6 +16,10 @@ pub(super) struct State {
     pub(super) update: u64,
     /// Its cross sequence.
     pub(super) cross: Option<u64>,
+    /// That was a snapshot, which nothing has followed yet.
+    pub(super) fresh: bool,
+    /// The id of the last execution; empty before the first.
+    pub(super) traded: String,
     pub(super) ticker: Ticker,
     pub(super) book: Refetch,
     pub(super) quotes: Refetch,

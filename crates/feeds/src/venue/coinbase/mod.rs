@@ -25,7 +25,8 @@ use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::time::rfc3339;
 use crate::adapter::{
-    Action, Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND, SymbolId,
+    Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND,
+    SymbolId,
 };
 
 /// What the venue allows. Without a subscription it cuts a connection after 5 s, and without
@@ -151,7 +152,7 @@ impl Coinbase {
             _ => self.no_events(&head, now, out),
         });
         if let Err(error) = read {
-            self.desk.malformed(error, message, out);
+            self.desk.malformed(error, message, now, out);
             // Without a number it may be none of the venue's; if it was, the next one tells.
             if done {
                 self.lost_events(head.channel, now, out);
@@ -200,6 +201,9 @@ impl Coinbase {
         // One may be doubled. Two in a row may be the first of a new count.
         if sequence < due && !self.doubled {
             self.doubled = true;
+            let same = sequence.checked_add(1) == Some(due);
+            let oddity = if same { Oddity::Repeated } else { Oddity::Overtaken };
+            self.desk.odd_message(oddity, now, out);
             return Place::Old;
         }
         if sequence != due {
@@ -276,7 +280,7 @@ impl Coinbase {
                 // What is no JSON ends the whole message; else the other events are good.
                 *reader = start;
                 let product = read::product(reader)?;
-                self.desk.malformed(error, context.message, context.out);
+                self.desk.malformed(error, context.message, context.now, context.out);
                 match product.and_then(|product| self.symbol(product)) {
                     Some(id) => {
                         self.desk.resync(id, Fault::Malformed, now, context.out);
@@ -401,7 +405,7 @@ impl Coinbase {
     ) -> Result<()> {
         *reader = start;
         let product = read::product(reader)?;
-        self.desk.malformed(error, context.message, context.out);
+        self.desk.malformed(error, context.message, context.now, context.out);
         let trades = context.head.channel == Some("market_trades");
         match product.and_then(|product| self.symbol(product)) {
             Some(id) => {

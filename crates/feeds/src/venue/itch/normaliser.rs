@@ -171,7 +171,7 @@ impl Receiver for Turn<'_> {
                 self.out.actions.push(Action::Report(text));
             }
             Event::Malformed { expected, bytes } => {
-                self.day.desk.malformed(JsonError { at: 0, expected }, bytes, self.out);
+                self.day.desk.malformed(JsonError { at: 0, expected }, bytes, self.now, self.out);
             }
             Event::Unknown => {
                 self.day.desk.heard(self.now, self.out);

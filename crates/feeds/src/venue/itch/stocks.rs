@@ -172,7 +172,7 @@ impl Turn<'_> {
             Misfit::Shares => ("a number of shares that the order has", Fault::Malformed),
             Misfit::Full => ("no more orders than there is room for", Fault::Refused),
         };
-        self.day.desk.malformed(JsonError { at: 0, expected }, bytes, self.out);
+        self.day.desk.malformed(JsonError { at: 0, expected }, bytes, self.now, self.out);
         self.distrust(id, fault);
     }
 
@@ -183,7 +183,7 @@ impl Turn<'_> {
             DecodeError::Length => "a message as long as its type",
             DecodeError::Field => "a letter that the field may have",
         };
-        self.day.desk.malformed(JsonError { at: 0, expected }, bytes, self.out);
+        self.day.desk.malformed(JsonError { at: 0, expected }, bytes, self.now, self.out);
         if let [kind, high, low, ..] = *bytes
             && message::changes_book(kind)
             && let Place::Known(id, _) = self.day.place(u16::from_be_bytes([high, low]))
@@ -205,6 +205,8 @@ impl Turn<'_> {
     pub(super) fn lost(&mut self, messages: u64) {
         self.day.counts.lost = self.day.counts.lost.saturating_add(messages);
         self.day.whole = false;
+        let text = format!("{messages} messages are missing, and will not come");
+        self.day.desk.notice(&text, self.now, self.out);
         let symbols = self.day.desk.symbols().len() as u32;
         for id in 0..symbols {
             self.day.desk.missed_trades(SymbolId(id));

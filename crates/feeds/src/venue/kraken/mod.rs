@@ -21,7 +21,7 @@ use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Action, Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND, Stream,
+    Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
     SymbolId,
 };
 
@@ -200,6 +200,7 @@ impl Kraken {
         let live = symbol.state() != BookState::Resyncing;
         if live && mark.is_doubled(last, &diff, symbol.book()) {
             self.desk.counts_of(id).stale += 1;
+            self.desk.odd(id, Oddity::Repeated, now, out);
             return Ok(());
         }
         let reset = diff.reset;
@@ -234,7 +235,7 @@ impl Kraken {
         now: Nanos,
         out: &mut Output,
     ) {
-        self.desk.malformed(error, message, out);
+        self.desk.malformed(error, message, now, out);
         match told {
             Some((id, Stream::Book)) => {
                 self.desk.resync(id, Fault::Malformed, now, out);

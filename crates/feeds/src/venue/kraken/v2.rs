@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Change, Kraken, Told, allowed_depth, shown, stream};
 use crate::adapter::json::{Reader, Result};
 use crate::adapter::repeats::Noted;
-use crate::adapter::{Output, Stream, time};
+use crate::adapter::{Oddity, Output, Stream, time};
 
 /// A request to subscribe or unsubscribe.
 pub(super) fn request(method: &str, stream: Stream, symbols: &[&str], depth: usize) -> String {
@@ -217,12 +217,16 @@ impl Kraken {
         let noted = self.repeats.note(id, trade_id);
         if noted == Noted::Repeat {
             // That the past is known already is nothing to tell.
-            self.desk.counts_of(id).stale += u64::from(!past);
+            if !past {
+                self.desk.counts_of(id).stale += 1;
+                self.desk.odd(id, Oddity::Repeated, now, out);
+            }
         } else {
             if noted == Noted::Skipped {
                 // The ids of a pair are its trades, counted.
                 self.desk.counts_of(id).gaps += 1;
                 self.desk.missed_trades(id);
+                self.desk.odd(id, Oddity::TradesMissed, now, out);
             }
             let stamps = Stamps { sequence: trade_id.parse().ok(), ..stamps(event, now) };
             let trade = Trade { price, size, side, trade_id: trade_id.into(), stamps };

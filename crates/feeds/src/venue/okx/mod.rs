@@ -16,8 +16,8 @@ use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Action, Adapter, BookState, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, SECOND,
-    Stream, SymbolId,
+    Action, Adapter, BookState, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules,
+    SECOND, Stream, SymbolId,
 };
 
 /// Channels in one request, which may have 64 KiB.
@@ -71,6 +71,8 @@ struct Line {
     whole: bool,
     /// Number of the newest of [`BEST_FIVE`].
     best: Option<i64>,
+    /// It stands at a snapshot, which nothing has followed yet.
+    fresh: bool,
     /// The venue does not have it.
     refused: bool,
 }
@@ -186,10 +188,14 @@ impl Okx {
             if link == last && link.sequence != link.previous {
                 // The same message once more.
                 self.desk.counts_of(id).stale += 1;
+                self.desk.odd(id, Oddity::Repeated, now, out);
                 return Ok(());
             }
             if link.previous != last.sequence {
-                self.desk.resync(id, Fault::Gap, now, out);
+                let fresh = self.line(id).fresh;
+                self.desk.counts_of(id).gaps += u64::from(fresh);
+                let fault = if fresh { Fault::Outdated } else { Fault::Gap };
+                self.desk.resync(id, fault, now, out);
                 self.broken(id, now, out);
                 return Ok(());
             }
@@ -200,7 +206,8 @@ impl Okx {
             }
         }
         if reset || chained {
-            self.line(id).link = link;
+            let line = self.line(id);
+            (line.link, line.fresh) = (link, reset);
         }
         let prove = |book: &market::Book| match checksum {
             0 if chained => Proof::Sequence,
@@ -255,7 +262,7 @@ impl Okx {
         now: Nanos,
         out: &mut Output,
     ) {
-        self.desk.malformed(error, message, out);
+        self.desk.malformed(error, message, now, out);
         match told {
             Some((id, Stream::Book)) => {
                 self.desk.resync(id, Fault::Malformed, now, out);

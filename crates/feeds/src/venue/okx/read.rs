@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{BEST_FIVE, Change, Link, Okx, Told};
 use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::repeats::Noted;
-use crate::adapter::{Output, Stream, SymbolId, time};
+use crate::adapter::{Oddity, Output, Stream, SymbolId, time};
 
 /// A request to subscribe or unsubscribe.
 pub(super) fn request<'a>(op: &str, channels: impl Iterator<Item = (&'a str, Stream)>) -> String {
@@ -149,6 +149,7 @@ impl Okx {
                 // To each new subscriber the venue tells the last one.
                 if self.repeats.note(id, &trade.trade_id) == Noted::Repeat {
                     self.desk.counts_of(id).stale += 1;
+                    self.desk.odd(id, Oddity::Repeated, now, out);
                 } else {
                     self.desk.trade(id, trade, out);
                 }

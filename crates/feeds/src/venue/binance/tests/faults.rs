@@ -215,7 +215,7 @@ proptest! {
             rig.give(Input::Text(frame));
             rig.give(Input::Binary(frame));
             for request in 0..3 {
-                rig.give(Input::Answer { request, status: 200, body: frame });
+                rig.give(Input::Answer { request, status: 200, retry_after: None, body: frame });
             }
         }
         prop_assert_eq!(rig.adapter.desk().counts.frames, 1 + 2 * frames.len() as u64);

@@ -96,19 +96,28 @@ impl Rig {
     }
 
     pub(super) fn answer(&mut self, request: u32, body: &str) -> Seen {
-        self.give(Input::Answer { request, status: 200, body: body.as_bytes() })
+        self.give(Input::Answer { request, status: 200, retry_after: None, body: body.as_bytes() })
     }
 
     pub(super) fn fails(&mut self, request: u32, status: u16) -> Seen {
-        self.give(Input::Answer { request, status, body: b"{\"code\":-1,\"msg\":\"no\"}" })
+        self.give(Input::Answer {
+            request,
+            status,
+            retry_after: None,
+            body: b"{\"code\":-1,\"msg\":\"no\"}",
+        })
     }
 
-    /// Goes to the time it wants to be woken at; tells how long that was.
+    /// Wakes it whenever it wants to be until it asks for something; tells how long that was.
     pub(super) fn wake(&mut self) -> (Nanos, Seen) {
-        let at = self.wake_at.take().unwrap();
-        let waited = at - self.now;
-        self.now = at;
-        (waited, self.give(Input::Timer))
+        let since = self.now;
+        loop {
+            self.now = self.wake_at.take().unwrap().max(self.now);
+            let seen = self.give(Input::Timer);
+            if !seen.fetched.is_empty() || !seen.sent.is_empty() {
+                return (self.now - since, seen);
+            }
+        }
     }
 
     pub(super) fn want(&mut self, symbol: SymbolId, stream: Stream, wanted: bool) -> Seen {

@@ -176,10 +176,10 @@ fn rest_that_fails_is_asked_again_and_no_storm_comes_of_it() {
     assert_eq!(waited, SECOND);
     rig.fails(seen.fetched[0].0, 429);
     let (waited, seen) = rig.wake();
-    assert_eq!(waited, super::super::TOO_MANY_REQUESTS);
+    assert_eq!(waited, super::super::rest::TOO_MANY_REQUESTS);
     rig.fails(seen.fetched[0].0, 418);
     let (waited, seen) = rig.wake();
-    assert!(waited >= super::super::BANNED);
+    assert!(waited >= super::super::rest::BANNED);
     // It is no snapshot.
     for body in ["", "{}", r#"{"lastUpdateId":101,"bids":[["1","x"]],"asks":[]}"#] {
         let _seen = rig.answer(seen.fetched[0].0, body);
@@ -201,6 +201,9 @@ fn a_symbol_without_a_book_is_refused_once() {
         let seen = rig.text(&diff(number, number, "[]", "[]"));
         assert!(seen.fetched.is_empty() && seen.reports.is_empty());
     }
+    // Nothing is waited for any more.
+    rig.now = rig.wake_at.take().unwrap();
+    assert!(rig.give(Input::Timer).fetched.is_empty());
     assert_eq!(rig.wake_at, None);
 }
 

@@ -37,9 +37,9 @@ fn each_trade_of_a_message_with_the_side_that_took() {
 #[test]
 fn a_time_that_cannot_be_is_said_to_be_bad() {
     let mut rig = Rig::new(Market::Spot, &["ABCUSDT"]);
-    for time in ["0", "12", "99999999999999999"] {
+    for (id, time) in ["0", "12", "99999999999999999"].into_iter().enumerate() {
         rig.text(&format!(
-            r#"{{"topic":"publicTrade.ABCUSDT","type":"snapshot","ts":1,"data":[{{"T":{time},"S":"Buy","v":"1","p":"2","i":"3"}}]}}"#
+            r#"{{"topic":"publicTrade.ABCUSDT","type":"snapshot","ts":1,"data":[{{"T":{time},"S":"Buy","v":"1","p":"2","i":"{id}"}}]}}"#
         ));
         let Some((_, Event::Trade(trade))) = rig.events().pop() else { panic!("no trade") };
         assert_eq!((trade.stamps.event, trade.stamps.flags), (None, Flags::BAD_TIMESTAMP));

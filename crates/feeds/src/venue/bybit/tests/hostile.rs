@@ -42,7 +42,7 @@ fn what_cannot_be_read_is_counted_reported_once_and_ends_trust_in_its_book() {
         )
     };
     rig.text(&trade("Bid"));
-    assert!(rig.topics().is_empty());
+    assert_eq!(rig.topics(), ["status.bybit"]);
     rig.text(&trade("Sell"));
     let flags: Vec<Flags> = rig
         .events()

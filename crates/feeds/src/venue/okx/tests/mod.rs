@@ -133,6 +133,7 @@ fn a_message_that_comes_twice_is_used_once() {
 #[test]
 fn a_gap_ends_trust_until_a_fresh_snapshot() {
     let mut bench = with_book();
+    bench.text(&book("update", &[], &[("100", "9")], &chain(71, 70)));
     bench.events();
     bench.text(&book("update", &[], &[("100", "9")], &chain(93, 80)));
     assert_eq!(bench.state(), BookState::Resyncing);
