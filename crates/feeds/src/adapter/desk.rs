@@ -429,3 +429,6 @@ fn status(state: VenueState, reason: &str, now: Nanos) -> Event {
     let stamps = Stamps { received: now, ..Stamps::default() };
     Event::Status(Status { state, reason: reason.into(), stamps })
 }
+
+#[cfg(test)]
+mod tests;
