@@ -142,7 +142,7 @@ mod tests {
         let none = HeaderMap::new();
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, "7".parse().unwrap());
-        let pause = |status, headers| pause(status, said(headers));
+        let pause = |status, headers: &HeaderMap| pause(status, said(headers));
         assert_eq!(pause(200, &headers), None);
         assert_eq!(pause(429, &none), Some(1_000));
         assert_eq!(pause(429, &headers), Some(7_000));

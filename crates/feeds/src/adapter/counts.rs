@@ -1,5 +1,7 @@
 //! What is counted of a connection and of each of its symbols.
 
+use std::ops::AddAssign;
+
 /// What was counted of one symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SymbolCounts {
@@ -59,6 +61,50 @@ impl SymbolCounts {
             ("rest_failed", self.rest_failed),
             ("rest_late", self.rest_late),
         ]
+    }
+}
+
+impl AddAssign for SymbolCounts {
+    fn add_assign(&mut self, counts: Self) {
+        // Named one by one, so that a new count cannot be forgotten here.
+        let Self {
+            trades,
+            quotes,
+            book_events,
+            snapshots,
+            stale,
+            gaps,
+            checksums_ok,
+            checksums_bad,
+            deletes_unknown,
+            crossed,
+            malformed,
+            repeated,
+            overtaken,
+            trades_missed,
+            snapshots_stale,
+            levels_refused,
+            rest_failed,
+            rest_late,
+        } = counts;
+        self.trades += trades;
+        self.quotes += quotes;
+        self.book_events += book_events;
+        self.snapshots += snapshots;
+        self.stale += stale;
+        self.gaps += gaps;
+        self.checksums_ok += checksums_ok;
+        self.checksums_bad += checksums_bad;
+        self.deletes_unknown += deletes_unknown;
+        self.crossed += crossed;
+        self.malformed += malformed;
+        self.repeated += repeated;
+        self.overtaken += overtaken;
+        self.trades_missed += trades_missed;
+        self.snapshots_stale += snapshots_stale;
+        self.levels_refused += levels_refused;
+        self.rest_failed += rest_failed;
+        self.rest_late += rest_late;
     }
 }
 

@@ -86,7 +86,7 @@ impl Summary {
         self.unknown += desk.counts.unknown;
         for (id, found) in desk.symbols() {
             let symbol = self.symbols.entry(found.native.to_string()).or_default();
-            add(&mut symbol.counts, &found.counts);
+            symbol.counts += found.counts;
             if found.counts.book_events + found.counts.snapshots > 0 {
                 symbol.state = Some(found.state().as_str());
                 let best = |side| best(id, side).map(|price| price.to_string());
@@ -154,34 +154,6 @@ impl Summary {
         }
         text
     }
-}
-
-fn add(sum: &mut SymbolCounts, counts: &SymbolCounts) {
-    // Named one by one, so that a new count cannot be forgotten here.
-    let SymbolCounts {
-        trades,
-        quotes,
-        book_events,
-        snapshots,
-        stale,
-        gaps,
-        checksums_ok,
-        checksums_bad,
-        deletes_unknown,
-        crossed,
-        malformed,
-    } = counts;
-    sum.trades += trades;
-    sum.quotes += quotes;
-    sum.book_events += book_events;
-    sum.snapshots += snapshots;
-    sum.stale += stale;
-    sum.gaps += gaps;
-    sum.checksums_ok += checksums_ok;
-    sum.checksums_bad += checksums_bad;
-    sum.deletes_unknown += deletes_unknown;
-    sum.crossed += crossed;
-    sum.malformed += malformed;
 }
 
 #[cfg(test)]

@@ -190,12 +190,9 @@ impl Desk {
     /// name; nothing that did not happen.
     #[must_use]
     pub fn troubles(&self) -> Vec<(&'static str, u64)> {
-        let mut sums = SymbolCounts::default().troubles();
-        for symbol in &self.symbols {
-            for (sum, (_, count)) in sums.iter_mut().zip(symbol.counts.troubles()) {
-                sum.1 += count;
-            }
-        }
+        let mut sum = SymbolCounts::default();
+        self.symbols.iter().for_each(|symbol| sum += symbol.counts);
+        let mut sums = sum.troubles();
         for (name, sum) in &mut sums {
             match *name {
                 // Those of symbols are among those of the connection.
