@@ -204,7 +204,8 @@ impl Link {
                 let answer = match &reply {
                     Some(reply) => {
                         let (status, body) = (reply.status, reply.body.as_bytes());
-                        let retry_after = reply.retry_after.map(|after| Nanos::from(after) * SECOND);
+                        let retry_after =
+                            reply.retry_after.map(|after| Nanos::from(after) * SECOND);
                         Input::Answer { request, status, retry_after, body }
                     }
                     None => Input::NoAnswer { request, reason: "no answer" },
