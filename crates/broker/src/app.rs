@@ -20,7 +20,7 @@ use wire::{Codec, CommandReader};
 use crate::clock::{Clock, millis};
 use crate::config::Config;
 use crate::consolidate::{Consolidation, Source};
-use crate::feed::{FeedThread, Gates, Surroundings, VenueFeed};
+use crate::feed::{FeedThread, Figures, Gates, Surroundings, VenueFeed};
 use crate::housekeeping::Housekeeping;
 use crate::http::{self, Api, LinePublisher, Rejection};
 use crate::metrics;
@@ -50,6 +50,7 @@ struct Broker {
     next_shard: AtomicUsize,
     connections: Arc<Semaphore>,
     topics_per_command: usize,
+    figures: Figures,
     clock: Clock,
     /// Stands for all who publish by HTTP: their connections say nothing of how long they mean it.
     source: Arc<Mutex<Source>>,
@@ -94,7 +95,14 @@ impl App {
         let mut feeds = Vec::new();
         let source = Arc::new(Mutex::new(consolidation.source()));
         let (gates, registry_too) = (Gates::default(), Arc::clone(&registry));
-        let surroundings = Surroundings { registry: registry_too, consolidation, gates, clock };
+        let figures = Figures::default();
+        let surroundings = Surroundings {
+            registry: registry_too,
+            consolidation,
+            gates,
+            figures: figures.clone(),
+            clock,
+        };
         for feed in config.running_feeds() {
             let thread = FeedThread::start(feed, &surroundings);
             feeds.push(thread.with_context(|| format!("feed \"{}\"", feed.venue))?);
@@ -106,6 +114,7 @@ impl App {
             next_shard: AtomicUsize::new(0),
             connections: Arc::new(Semaphore::new(config.server.connections_max)),
             topics_per_command: config.subscriptions.topics_per_command,
+            figures,
             clock,
             source,
             draining: AtomicBool::new(false),
@@ -364,7 +373,7 @@ impl Api for Broker {
         for inbox in &self.inboxes {
             reports.extend(inbox.report().await);
         }
-        metrics::render(&reports, &self.registry)
+        metrics::render(&reports, &self.registry, self.figures.venues(self.clock.millis()))
     }
 
     fn accept_websocket(&self, stream: TcpStream, codec: Codec, early: Vec<u8>) {

@@ -1,5 +1,7 @@
 //! What the broker says of itself, in the text format of Prometheus.
 
+mod feeds;
+
 use fanout::Ledger;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -10,6 +12,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry as Metrics, Unit};
 use topics::Registry;
 
+use self::feeds::FeedSnapshot;
+use crate::feed::VenueFigures;
 use crate::shard::{LATENCY_BOUNDS, Report};
 
 /// All figures at one moment.
@@ -22,7 +26,7 @@ struct Snapshot {
 
 /// The text of `GET /metrics`. The reports are those of all shards, each taken between two turns,
 /// so that the sums of their ledgers balance.
-pub(crate) fn render(reports: &[Report], registry: &Registry) -> String {
+pub(crate) fn render(reports: &[Report], registry: &Registry, venues: Vec<VenueFigures>) -> String {
     let mut total = Report::default();
     for report in reports {
         add(&mut total, report);
@@ -34,6 +38,7 @@ pub(crate) fn render(reports: &[Report], registry: &Registry) -> String {
     };
     let mut metrics = Metrics::with_prefix("tickwire");
     metrics.register_collector(Box::new(snapshot));
+    metrics.register_collector(Box::new(FeedSnapshot(venues)));
     let mut text = String::new();
     match encode(&mut text, &metrics) {
         Ok(()) => text,
@@ -151,7 +156,7 @@ mod tests {
         let ledger = Ledger { published: 10, delivered: 4, merged: 3, dropped: 2, pending: 1 };
         let report = Report { ledger, connections: 7, ..Report::default() };
         let registry = Registry::new(RegistryLimits::default(), 1, Vec::new());
-        let text = render(&[report, report], &registry);
+        let text = render(&[report, report], &registry, Vec::new());
         for line in [
             "tickwire_ledger_published_total 20",
             "tickwire_ledger_delivered_total 8",

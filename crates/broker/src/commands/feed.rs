@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::DEFAULT_SOCKET_URL;
 use crate::clock::Clock;
 use crate::config::{parse_streams, parse_venue_segment};
-use crate::feed::{Endpoint, Gates, Link, Plan, Scheme, VenueFeed, run as run_feed};
+use crate::feed::{Endpoint, Figures, Gates, Link, Plan, Scheme, VenueFeed, run as run_feed};
 
 /// Connect to a venue and publish its market data to a broker, as a feed inside the broker would.
 ///
@@ -137,8 +137,10 @@ pub async fn run_until(
     let (stop_feed, feed_stopped) = watch::channel(());
     let (stop_link, link_stopped) = watch::channel(());
     let sink = link.sink();
-    let feeding =
-        tokio::spawn(run_feed(plan, sink, Gates::default(), Clock::start(), feed_stopped));
+    // Nobody asks for them here.
+    let figures = Figures::default();
+    let running = run_feed(plan, sink, Gates::default(), figures, Clock::start(), feed_stopped);
+    let feeding = tokio::spawn(running);
     let linking = tokio::spawn(link.run(link_stopped));
     stop.await;
     drop(stop_feed);

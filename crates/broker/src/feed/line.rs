@@ -183,11 +183,13 @@ impl<S: Sink> Session<S> {
                 Some(done) = line.fetches.join_next() => match done {
                     Ok((request, Ok(answer))) => {
                         let Answer { status, retry_after, body } = answer;
+                        self.tally.answered(Some(status));
                         let input = Input::Answer { request, status, retry_after, body: &body };
                         self.give(input, Some(&mut *line));
                     }
                     Ok((request, Err(reason))) => {
                         tracing::debug!(venue = self.shared.venue, request, reason, "no answer");
+                        self.tally.answered(None);
                         let input = Input::NoAnswer { request, reason: &reason };
                         self.give(input, Some(&mut *line));
                     }
@@ -235,6 +237,7 @@ impl<S: Sink> Session<S> {
             };
             line.heard_any = true;
             let bytes = &message.bytes[..];
+            self.tally.heard(bytes.len(), now);
             let input = if message.text { Input::Text(bytes) } else { Input::Binary(bytes) };
             self.give(input, Some(&mut *line));
             if line.end.is_some() {
@@ -248,6 +251,7 @@ impl<S: Sink> Session<S> {
     fn answer_unasked(&mut self, line: &mut Line) {
         // An adapter that asks again at once is answered in the next turn.
         for (request, reason) in std::mem::take(&mut line.unasked) {
+            self.tally.answered(None);
             self.give(Input::NoAnswer { request, reason }, Some(&mut *line));
         }
     }

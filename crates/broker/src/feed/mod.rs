@@ -10,11 +10,13 @@
 //! - `line`, `socket`, `dial`, `rest`: one open connection, down to its bytes.
 //! - `pace`: limits and backoff; `demand`: upstream follows subscribers; `health`: one state for
 //!   several connections.
+//! - `figures`: what is counted, where `/metrics` finds it.
 //! - `remote`: the sink that is a broker elsewhere.
 
 mod address;
 mod demand;
 mod dial;
+mod figures;
 mod health;
 mod line;
 mod options;
@@ -40,6 +42,7 @@ use tokio::sync::watch;
 use topics::Registry;
 
 pub use address::{Endpoint, Scheme};
+pub(crate) use figures::{FIGURES, FigureKind, Figures, VenueFigures};
 pub(crate) use options::Plan;
 pub use options::{AdapterMaker, VenueFeed};
 pub(crate) use remote::Link;
@@ -57,6 +60,7 @@ pub(crate) struct Surroundings {
     pub(crate) registry: Arc<Registry>,
     pub(crate) consolidation: Arc<Consolidation>,
     pub(crate) gates: Gates,
+    pub(crate) figures: Figures,
     pub(crate) clock: Clock,
 }
 
@@ -140,11 +144,12 @@ impl FeedThread {
         );
         let (stop, stopped) = watch::channel(());
         let sink = surroundings.sink();
-        let (gates, clock) = (surroundings.gates.clone(), surroundings.clock);
+        let Surroundings { gates, figures, clock, .. } = surroundings;
+        let (gates, figures, clock) = (gates.clone(), figures.clone(), *clock);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new()
             .name(format!("feed-{}", feed.desk.venue))
-            .spawn(move || runtime.block_on(run(plan, sink, gates, clock, stopped)))
+            .spawn(move || runtime.block_on(run(plan, sink, gates, figures, clock, stopped)))
             .context("no thread for a feed")?;
         Ok(Self { stop: Stop::Venue(stop), thread })
     }

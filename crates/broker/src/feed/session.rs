@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use super::address::Endpoint;
 use super::demand::Demand;
 use super::dial::Dialler;
+use super::figures::{Figures, Row, Tally};
 use super::health::Health;
 use super::line::{End, Line};
 use super::pace::{Backoff, Chance, Window};
@@ -24,7 +25,8 @@ use super::sink::Sink;
 use super::socket::{self, Socket};
 use crate::clock::{Clock, millis};
 
-/// How often is looked at what is subscribed, where upstream follows demand.
+/// How often is looked at what is subscribed, where upstream follows demand, and how old what
+/// others can read of a session may be.
 pub(super) const LOOK: Duration = Duration::from_millis(250);
 /// A connection that lived so long was a good one: the next failure counts as the first.
 const PROVEN: Millis = 10_000;
@@ -44,6 +46,7 @@ pub(super) struct Shared {
     /// Of all feeds of one host.
     pub(super) connects: Arc<Mutex<Window>>,
     pub(super) health: Mutex<Health>,
+    pub(super) figures: Figures,
     pub(super) derive: DeriveOptions,
     pub(super) clock: Clock,
 }
@@ -60,6 +63,11 @@ pub(super) struct Session<S> {
     pub(super) renewal: watch::Receiver<u64>,
     pub(super) chance: Chance,
     pub(super) wake_at: Option<Nanos>,
+    pub(super) tally: Tally,
+    /// Where others read what was counted.
+    row: Arc<Row>,
+    /// When that was last brought up to date.
+    noted: Option<Millis>,
     out: Output,
     /// Makes bars, and quotes where the venue has none.
     derive: Derive,
@@ -86,6 +94,7 @@ impl<S: Sink> Session<S> {
         stopped: watch::Receiver<()>,
     ) -> Self {
         let renewal = sink.renewal();
+        let row = shared.figures.connection(&shared.venue);
         let derive = Derive::new(&shared.venue, shared.derive.clone());
         Self {
             index,
@@ -97,6 +106,9 @@ impl<S: Sink> Session<S> {
             renewal,
             chance,
             wake_at: None,
+            tally: Tally::default(),
+            row,
+            noted: None,
             out: Output::default(),
             derive,
             derived: Vec::new(),
@@ -171,6 +183,8 @@ impl<S: Sink> Session<S> {
             opened = self.shared.dialler.websocket(&self.shared.websocket) => opened,
             _ = self.stopped.changed() => return None,
         };
+        self.tally.dialled(opened.is_ok());
+        self.note_figures();
         match opened {
             Ok(opened) => Some(Ok(opened)),
             Err(problem) => {
@@ -211,6 +225,7 @@ impl<S: Sink> Session<S> {
             tracing::warn!(venue, connection, reason, frames, troubles, "connection lost");
         }
         self.idle = matches!(end, End::Idle);
+        self.tally.ended(end);
         self.give(Input::Disconnected { reason }, None);
         self.tick();
         self.sink.flush();
@@ -219,6 +234,7 @@ impl<S: Sink> Session<S> {
         } else {
             self.say(Some((VenueState::Down, reason)));
         }
+        self.note_figures();
     }
 
     /// Publishes the venue's state, if this connection's changes it.
@@ -230,6 +246,7 @@ impl<S: Sink> Session<S> {
         self.sink.connection_state(&channel.topic, &status);
         if let Some((state, reason)) = self.shared.health.lock().set(self.index, own) {
             let status = Event::Status(Status { state, reason: reason.into(), stamps });
+            self.tally.events += 1;
             self.sink.publish(STATUS, channel, status);
         }
         self.sink.flush();
@@ -268,11 +285,16 @@ impl<S: Sink> Session<S> {
                     let said = self.shared.health.lock().set(self.index, state);
                     if let Some((state, reason)) = said {
                         let status = Status { state, reason: reason.into(), ..status };
+                        self.tally.events += 1;
                         self.sink.publish(STATUS, channel, Event::Status(status));
                     }
                 }
-                event => self.sink.publish(own(update.channel), channel, event),
+                event => {
+                    self.tally.published(&event);
+                    self.sink.publish(own(update.channel), channel, event);
+                }
             }
+            self.tally.events += self.derived.len() as u64;
             for Update { channel, event } in self.derived.drain(..) {
                 self.sink.publish(derived(channel), &self.derive.channels()[channel], event);
             }
@@ -280,6 +302,7 @@ impl<S: Sink> Session<S> {
     }
 
     fn publish_derived(&mut self) {
+        self.tally.events += self.derived.len() as u64;
         for Update { channel, event } in self.derived.drain(..) {
             self.sink.publish(derived(channel), &self.derive.channels()[channel], event);
         }
@@ -312,8 +335,18 @@ impl<S: Sink> Session<S> {
         }
     }
 
+    /// Lets others read what was counted.
+    fn note_figures(&mut self) {
+        self.noted = Some(self.shared.clock.millis());
+        self.row.note(&self.tally, self.adapter.desk());
+    }
+
     /// What only has to be looked at now and then.
     pub(super) fn look_after(&mut self) {
+        let now = self.shared.clock.millis();
+        if self.noted.is_none_or(|noted| now.saturating_sub(noted) >= millis(LOOK)) {
+            self.note_figures();
+        }
         let counts = self.adapter.desk().counts;
         // Of those beyond the bound the adapter has told.
         let refused = counts.symbols_refused - counts.symbols_beyond;
@@ -370,6 +403,7 @@ impl<S: Sink> Session<S> {
             let (bids, asks) = (levels(BookSide::Bid), levels(BookSide::Ask));
             let stamps = Stamps { received, flags, ..Stamps::default() };
             let diff = BookDiff { reset: true, bids, asks, stamps };
+            self.tally.events += 1;
             self.sink.publish(own(channel), &desk.channels()[channel], Event::Book(diff));
         }
         self.sink.flush();

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::demand::Demand;
+use super::figures::Figures;
 use super::health::Health;
 use super::options::Plan;
 use super::pace::{Chance, Window};
@@ -39,6 +40,7 @@ pub(crate) async fn run<S: Sink>(
     plan: Plan,
     mut sink: S,
     gates: Gates,
+    figures: Figures,
     clock: Clock,
     stopped: watch::Receiver<()>,
 ) {
@@ -54,6 +56,7 @@ pub(crate) async fn run<S: Sink>(
         websocket: plan.websocket,
         dialler: plan.dialler,
         health: Mutex::new(Health::new(connections)),
+        figures,
         clock,
     });
     let mut sessions = JoinSet::new();
