@@ -20,4 +20,5 @@ mod sizes;
 mod slow_clients;
 mod snapshot_and_live;
 mod subscriptions;
+mod venues;
 mod violations;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use market::{Book, BookDiff, Decimal, Level};
 use serde_json::Value;
 
 /// How many levels of each side the checksum covers.
@@ -28,6 +29,20 @@ impl ClientBook {
         set_levels(&mut self.bids, &data["bids"]);
         set_levels(&mut self.asks, &data["asks"]);
         assert_eq!(data["checksum"], self.checksum(), "{self:?} after {}", super::brief(data));
+    }
+
+    /// The same levels, to be compared with an exchange's own.
+    pub(crate) fn as_market(&self) -> Book {
+        let number = |text: &str| Decimal::parse(text).unwrap();
+        let levels = |side: &Side| -> Vec<Level> {
+            let levels = side.values();
+            levels.map(|(price, size)| Level { price: number(price), size: number(size) }).collect()
+        };
+        let (bids, asks) = (levels(&self.bids), levels(&self.asks));
+        let mut book = Book::default();
+        let mut whole = BookDiff { reset: true, bids, asks, ..BookDiff::default() };
+        book.apply(&mut whole, usize::MAX).unwrap();
+        book
     }
 
     fn checksum(&self) -> u32 {
