@@ -131,7 +131,9 @@ fn greet(app: &App, config: &Config) {
     eprintln!("  tickwire {} is up", env!("CARGO_PKG_VERSION"));
     eprintln!("    page       http://{address}/");
     eprintln!("    WebSocket  ws://{address}/ws");
-    eprintln!("    try        tickwire sub '{}'", example_pattern(config));
+    let expected = Config::default().server.listen == address;
+    let url = if expected { String::new() } else { format!(" --url ws://{address}/ws") };
+    eprintln!("    try        tickwire sub '{}'{url}", example_pattern(config));
     eprintln!();
 }
 

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, crypto};
 
 use super::address::Endpoint;
 
@@ -26,6 +26,9 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 /// How much of a refusal is read, and shown.
 const REFUSAL_MAX: usize = 16 * 1024;
 const REFUSAL_SHOWN: usize = 200;
+/// Who may vouch for a venue.
+const TRUSTED: &str =
+    "; trusted are the root certificates of the system, or those in the file SSL_CERT_FILE names";
 /// Some venues refuse clients that do not name themselves.
 pub(super) const AGENT: &str = concat!("tickwire/", env!("CARGO_PKG_VERSION"));
 
@@ -76,10 +79,14 @@ impl Dialler {
         };
         let name = ServerName::try_from(endpoint.host.clone())
             .map_err(|error| format!("{endpoint}: no name for TLS: {error}"))?;
-        let stream = connector
-            .connect(name, stream)
-            .await
-            .map_err(|error| format!("TLS with {endpoint} failed: {error}"))?;
+        let stream = connector.connect(name, stream).await.map_err(|error| {
+            // What is wrong with a certificate is all that the system's own set decides.
+            let trusted = match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+                Some(rustls::Error::InvalidCertificate(_)) => TRUSTED,
+                _ => "",
+            };
+            format!("TLS with {endpoint} failed: {error}{trusted}")
+        })?;
         Ok(Box::new(stream))
     }
 
@@ -221,6 +228,7 @@ mod tests {
         let stranger = Dialler { tls: Some(connector(RootCertStore::empty()).unwrap()) };
         let Err(refused) = stranger.websocket(&endpoint).await else { panic!("it was trusted") };
         assert!(refused.starts_with("TLS with localhost"), "{refused}");
+        assert!(refused.ends_with("SSL_CERT_FILE names"), "{refused}");
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
         let dialler = Dialler { tls: Some(connector(roots).unwrap()) };

@@ -156,6 +156,11 @@ impl Tally {
         }
     }
 
+    /// Books that had to be begun anew so far.
+    pub(super) fn resyncs(&self) -> u64 {
+        self.resyncs
+    }
+
     /// A REST request ended with that HTTP status, or without any.
     pub(super) fn answered(&mut self, status: Option<u16>) {
         self.rest_requests += 1;

@@ -30,6 +30,15 @@ use crate::clock::{Clock, millis};
 pub(super) const LOOK: Duration = Duration::from_millis(250);
 /// A connection that lived so long was a good one: the next failure counts as the first.
 const PROVEN: Millis = 10_000;
+/// A count, and what the log says of it.
+type Odd = (fn(&Counts) -> u64, &'static str);
+/// What the log tells of when it is first counted; the metrics have the rest.
+const ODD: [Odd; 2] = [
+    (|counts| counts.symbols_refused, "messages of symbols that were not asked for, or too many"),
+    (|counts| counts.unknown, "messages of types that are not known here are left out"),
+];
+/// The log tells of books that were begun anew no more often than this.
+const RESYNCS_EVERY: Duration = Duration::from_secs(60);
 /// The venue's status is a desk's first channel.
 const STATUS: usize = 0;
 /// Different lines for the log that an adapter may have; more are only counted.
@@ -80,7 +89,12 @@ pub(super) struct Session<S> {
     idle: bool,
     reports: Vec<String>,
     reports_left_out: u64,
-    refused_said: bool,
+    /// Counts that the log has told of.
+    odd_said: [bool; ODD.len()],
+    /// Books begun anew that the log has told of, and when it did.
+    resyncs_said: (u64, Millis),
+    /// When the connection was opened, and what had been counted by then.
+    opened: (Millis, Counts),
 }
 
 impl<S: Sink> Session<S> {
@@ -118,7 +132,9 @@ impl<S: Sink> Session<S> {
             idle: false,
             reports: Vec::new(),
             reports_left_out: 0,
-            refused_said: false,
+            odd_said: [false; ODD.len()],
+            resyncs_said: (0, 0),
+            opened: (0, Counts::default()),
         }
     }
 
@@ -184,6 +200,7 @@ impl<S: Sink> Session<S> {
             _ = self.stopped.changed() => return None,
         };
         self.tally.dialled(opened.is_ok());
+        self.opened = (self.shared.clock.millis(), self.adapter.desk().counts);
         self.note_figures();
         match opened {
             Ok(opened) => Some(Ok(opened)),
@@ -217,12 +234,22 @@ impl<S: Sink> Session<S> {
         if matches!(end, End::Stopped | End::Idle | End::Renewed) {
             tracing::debug!(venue, connection, reason, "connection ended");
         } else {
-            let desk = self.adapter.desk();
-            let frames = desk.counts.frames;
-            let troubles = desk.troubles();
-            let troubles = troubles.iter().map(|(name, count)| format!("{name} {count}"));
-            let troubles = troubles.collect::<Vec<_>>().join(", ");
-            tracing::warn!(venue, connection, reason, frames, troubles, "connection lost");
+            let (since, before) = &self.opened;
+            let counts = self.adapter.desk().counts;
+            let seconds = self.shared.clock.millis().saturating_sub(*since) / 1_000;
+            let frames = counts.frames - before.frames;
+            let malformed = counts.malformed - before.malformed;
+            let unknown = counts.unknown - before.unknown;
+            tracing::warn!(
+                venue,
+                connection,
+                reason,
+                seconds,
+                frames,
+                malformed,
+                unknown,
+                "connection lost"
+            );
         }
         self.idle = matches!(end, End::Idle);
         self.tally.ended(end);
@@ -284,6 +311,13 @@ impl<S: Sink> Session<S> {
                     let state = (!self.idle).then_some((status.state, &*status.reason));
                     let said = self.shared.health.lock().set(self.index, state);
                     if let Some((state, reason)) = said {
+                        let venue = &self.shared.venue;
+                        match state {
+                            VenueState::Up => tracing::info!(venue, reason, "up"),
+                            VenueState::Stale => tracing::warn!(venue, reason, "stale"),
+                            // Whoever knows of the cause has logged it.
+                            VenueState::Resync | VenueState::Down => {}
+                        }
                         let status = Status { state, reason: reason.into(), ..status };
                         self.tally.events += 1;
                         self.sink.publish(STATUS, channel, Event::Status(status));
@@ -347,13 +381,25 @@ impl<S: Sink> Session<S> {
         if self.noted.is_none_or(|noted| now.saturating_sub(noted) >= millis(LOOK)) {
             self.note_figures();
         }
-        let counts = self.adapter.desk().counts;
-        // Of those beyond the bound the adapter has told.
-        let refused = counts.symbols_refused - counts.symbols_beyond;
-        if refused > 0 && !self.refused_said {
-            self.refused_said = true;
-            let venue = &self.shared.venue;
-            tracing::warn!(venue, refused, "messages of symbols that were not asked for");
+        let (venue, connection) = (&self.shared.venue, self.index + 1);
+        let counts = &self.adapter.desk().counts;
+        for ((count, words), said) in ODD.iter().zip(&mut self.odd_said) {
+            let count = count(counts);
+            if count > 0 && !std::mem::replace(said, true) {
+                tracing::warn!(venue, connection, count, "{words}");
+            }
+        }
+        let (resyncs, (said, when)) = (self.tally.resyncs(), self.resyncs_said);
+        if resyncs > said && (said == 0 || now.saturating_sub(when) >= millis(RESYNCS_EVERY)) {
+            self.resyncs_said = (resyncs, now);
+            let (books, topics) = (resyncs - said, format!("status.{venue}.*"));
+            tracing::warn!(
+                venue,
+                connection,
+                books,
+                topics,
+                "books begun anew; the topics say why"
+            );
         }
     }
 

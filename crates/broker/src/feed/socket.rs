@@ -31,6 +31,7 @@ const PARTING: Duration = Duration::from_millis(500);
 /// 1000: what it was opened for is done.
 pub(super) const NORMAL: u16 = 1000;
 const PROTOCOL_ERROR: u16 = 1002;
+const NOT_UTF8: u16 = 1007;
 const TOO_LARGE: u16 = 1009;
 
 /// A whole message.
@@ -221,6 +222,9 @@ impl Reader {
                 (None, "the venue hung up".to_owned())
             }
             WebSocketError::FrameTooLarge => self.too_large(),
+            WebSocketError::InvalidUTF8 => {
+                (Some(NOT_UTF8), "the venue sent text that is no UTF-8".to_owned())
+            }
             other => violation(&other.to_string()),
         }
     }
@@ -366,6 +370,7 @@ mod tests {
             (vec![frame(0x82, &[&long[..], b"x"].concat())], "longer than 300 bytes"),
             (vec![frame(0x02, &long), frame(0x80, b"x")], "longer than 300 bytes"),
             (vec![frame(0xC1, b"x")], "broke the WebSocket protocol"),
+            (vec![frame(0x81, b"\xFF")], "no UTF-8"),
             (vec![vec![0x82, 5, 1]], "hung up"),
             (vec![], "hung up"),
         ] {

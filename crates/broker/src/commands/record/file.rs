@@ -1,6 +1,6 @@
 //! The file that is recorded to: begun, or found and gone on with, and written by a thread.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -31,10 +31,11 @@ pub(super) enum Opened {
     },
 }
 
-/// Opens `path`, ready to have frames appended. A new file gets its header.
+/// Opens `path`, ready to have frames appended. A new file gets its header. While it is open no
+/// other recorder can open it.
 ///
 /// # Errors
-/// A file that cannot be used, that is no recording, is damaged, or is one of other topics.
+/// A file that cannot be used, that another recorder writes to, that is no recording, is damaged, or is one of other topics.
 pub(super) fn open(path: &Path, topics: &[String], now: Nanos) -> anyhow::Result<(File, Opened)> {
     let mut file = OpenOptions::new()
         .read(true)
@@ -43,6 +44,18 @@ pub(super) fn open(path: &Path, topics: &[String], now: Nanos) -> anyhow::Result
         .truncate(false)
         .open(path)
         .context("cannot be opened")?;
+    // It lasts as long as the file is open, so that none is left behind by whoever is killed.
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            bail!("another tickwire record is writing to it; end that one, or give another --out")
+        }
+        Err(TryLockError::Error(error)) => {
+            // Some file systems have no locks, which is no reason not to record.
+            let path = path.display();
+            eprintln!("warning: {path} cannot be locked ({error}): let nothing else record to it");
+        }
+    }
     let mut frames = Frames::new(BufReader::new(&file));
     let first = frames.next().transpose().context("exists, and is no recording")?;
     let tail = frames.tail();
@@ -194,6 +207,18 @@ mod tests {
             let text = Frames::new(File::open(&path).unwrap()).next().unwrap().unwrap().text;
             assert_eq!(Header::parse(&text).unwrap().started, 9);
         }
+    }
+
+    #[test]
+    fn a_file_has_one_recorder_at_a_time() {
+        let path = path("locked", None);
+        let (file, _) = open(&path, &topics(&["a"]), 1).unwrap();
+        let before = fs::read(&path).unwrap();
+        let error = format!("{:#}", open(&path, &topics(&["a"]), 2).unwrap_err());
+        assert!(error.contains("another tickwire record is writing to it"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+        drop(file);
+        assert!(open(&path, &topics(&["a"]), 3).is_ok());
     }
 
     #[test]
