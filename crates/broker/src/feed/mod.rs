@@ -10,7 +10,7 @@
 //! - `line`, `socket`, `dial`, `rest`: one open connection, down to its bytes.
 //! - `pace`: limits and backoff; `demand`: upstream follows subscribers; `health`: one state for
 //!   several connections.
-//! - `figures`: what is counted, where `/metrics` finds it.
+//! - `figures`: what is counted, where `/metrics` finds it; `journal`: what the log says.
 //! - `remote`: the sink that is a broker elsewhere.
 
 mod address;
@@ -18,6 +18,7 @@ mod demand;
 mod dial;
 mod figures;
 mod health;
+mod journal;
 mod line;
 mod options;
 mod pace;

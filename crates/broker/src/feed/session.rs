@@ -18,6 +18,7 @@ use super::demand::Demand;
 use super::dial::Dialler;
 use super::figures::{Figures, Row, Tally};
 use super::health::Health;
+use super::journal::Journal;
 use super::line::{End, Line};
 use super::pace::{Backoff, Chance, Window};
 use super::rest::Rest;
@@ -30,19 +31,8 @@ use crate::clock::{Clock, millis};
 pub(super) const LOOK: Duration = Duration::from_millis(250);
 /// A connection that lived so long was a good one: the next failure counts as the first.
 const PROVEN: Millis = 10_000;
-/// A count, and what the log says of it.
-type Odd = (fn(&Counts) -> u64, &'static str);
-/// What the log tells of when it is first counted; the metrics have the rest.
-const ODD: [Odd; 2] = [
-    (|counts| counts.symbols_refused, "messages of symbols that were not asked for, or too many"),
-    (|counts| counts.unknown, "messages of types that are not known here are left out"),
-];
-/// The log tells of books that were begun anew no more often than this.
-const RESYNCS_EVERY: Duration = Duration::from_secs(60);
 /// The venue's status is a desk's first channel.
 const STATUS: usize = 0;
-/// Different lines for the log that an adapter may have; more are only counted.
-const REPORTS_MAX: usize = 100;
 
 /// What the connections of one feed share.
 #[derive(Debug)]
@@ -87,14 +77,7 @@ pub(super) struct Session<S> {
     interest_seen: Option<u64>,
     /// It is not connected because nobody wants it to be.
     idle: bool,
-    reports: Vec<String>,
-    reports_left_out: u64,
-    /// Counts that the log has told of.
-    odd_said: [bool; ODD.len()],
-    /// Books begun anew that the log has told of, and when it did.
-    resyncs_said: (u64, Millis),
-    /// When the connection was opened, and what had been counted by then.
-    opened: (Millis, Counts),
+    journal: Journal,
 }
 
 impl<S: Sink> Session<S> {
@@ -109,6 +92,7 @@ impl<S: Sink> Session<S> {
     ) -> Self {
         let renewal = sink.renewal();
         let row = shared.figures.connection(&shared.venue);
+        let journal = Journal::new(&shared.venue, index);
         let derive = Derive::new(&shared.venue, shared.derive.clone());
         Self {
             index,
@@ -130,11 +114,7 @@ impl<S: Sink> Session<S> {
             looked: None,
             interest_seen: None,
             idle: false,
-            reports: Vec::new(),
-            reports_left_out: 0,
-            odd_said: [false; ODD.len()],
-            resyncs_said: (0, 0),
-            opened: (0, Counts::default()),
+            journal,
         }
     }
 
@@ -200,17 +180,13 @@ impl<S: Sink> Session<S> {
             _ = self.stopped.changed() => return None,
         };
         self.tally.dialled(opened.is_ok());
-        self.opened = (self.shared.clock.millis(), self.adapter.desk().counts);
+        self.journal.opened(self.adapter.desk().counts, self.shared.clock.millis());
         self.note_figures();
         match opened {
             Ok(opened) => Some(Ok(opened)),
             Err(problem) => {
                 let pause = self.backoff.next(&mut self.chance);
-                let failures = self.backoff.failures();
-                if failures.is_power_of_two() {
-                    let venue = &self.shared.venue;
-                    tracing::warn!(venue, connection = self.index + 1, failures, problem);
-                }
+                self.journal.failed(&problem, self.backoff.failures());
                 self.say(Some((VenueState::Down, &problem)));
                 if self.pause(pause).await.is_break() { None } else { Some(Err(())) }
             }
@@ -230,27 +206,8 @@ impl<S: Sink> Session<S> {
     /// Tells the adapter and everybody that the connection is over.
     fn ended(&mut self, end: &End) {
         let reason = end.reason();
-        let (venue, connection) = (&self.shared.venue, self.index + 1);
-        if matches!(end, End::Stopped | End::Idle | End::Renewed) {
-            tracing::debug!(venue, connection, reason, "connection ended");
-        } else {
-            let (since, before) = &self.opened;
-            let counts = self.adapter.desk().counts;
-            let seconds = self.shared.clock.millis().saturating_sub(*since) / 1_000;
-            let frames = counts.frames - before.frames;
-            let malformed = counts.malformed - before.malformed;
-            let unknown = counts.unknown - before.unknown;
-            tracing::warn!(
-                venue,
-                connection,
-                reason,
-                seconds,
-                frames,
-                malformed,
-                unknown,
-                "connection lost"
-            );
-        }
+        let counts = self.adapter.desk().counts;
+        self.journal.ended(end, &counts, self.shared.clock.millis());
         self.idle = matches!(end, End::Idle);
         self.tally.ended(end);
         self.give(Input::Disconnected { reason }, None);
@@ -290,7 +247,7 @@ impl<S: Sink> Session<S> {
         }
         for action in std::mem::take(&mut self.out.actions) {
             match action {
-                feeds::adapter::Action::Report(text) => self.report(text),
+                feeds::adapter::Action::Report(text) => self.journal.report(text),
                 action => {
                     if let Some(line) = &mut line {
                         line.take(action, self.shared.rest.as_ref());
@@ -311,13 +268,7 @@ impl<S: Sink> Session<S> {
                     let state = (!self.idle).then_some((status.state, &*status.reason));
                     let said = self.shared.health.lock().set(self.index, state);
                     if let Some((state, reason)) = said {
-                        let venue = &self.shared.venue;
-                        match state {
-                            VenueState::Up => tracing::info!(venue, reason, "up"),
-                            VenueState::Stale => tracing::warn!(venue, reason, "stale"),
-                            // Whoever knows of the cause has logged it.
-                            VenueState::Resync | VenueState::Down => {}
-                        }
+                        self.journal.state(state, &reason);
                         let status = Status { state, reason: reason.into(), ..status };
                         self.tally.events += 1;
                         self.sink.publish(STATUS, channel, Event::Status(status));
@@ -352,23 +303,6 @@ impl<S: Sink> Session<S> {
         }
     }
 
-    /// A line for the log, once.
-    fn report(&mut self, text: String) {
-        if self.reports.contains(&text) {
-            return;
-        }
-        if self.reports.len() < REPORTS_MAX {
-            tracing::warn!(venue = self.shared.venue, "{text}");
-            self.reports.push(text);
-            return;
-        }
-        self.reports_left_out += 1;
-        if self.reports_left_out.is_power_of_two() {
-            let left_out = self.reports_left_out;
-            tracing::warn!(venue = self.shared.venue, left_out, "more reports than are shown");
-        }
-    }
-
     /// Lets others read what was counted.
     fn note_figures(&mut self) {
         self.noted = Some(self.shared.clock.millis());
@@ -381,26 +315,7 @@ impl<S: Sink> Session<S> {
         if self.noted.is_none_or(|noted| now.saturating_sub(noted) >= millis(LOOK)) {
             self.note_figures();
         }
-        let (venue, connection) = (&self.shared.venue, self.index + 1);
-        let counts = &self.adapter.desk().counts;
-        for ((count, words), said) in ODD.iter().zip(&mut self.odd_said) {
-            let count = count(counts);
-            if count > 0 && !std::mem::replace(said, true) {
-                tracing::warn!(venue, connection, count, "{words}");
-            }
-        }
-        let (resyncs, (said, when)) = (self.tally.resyncs(), self.resyncs_said);
-        if resyncs > said && (said == 0 || now.saturating_sub(when) >= millis(RESYNCS_EVERY)) {
-            self.resyncs_said = (resyncs, now);
-            let (books, topics) = (resyncs - said, format!("status.{venue}.*"));
-            tracing::warn!(
-                venue,
-                connection,
-                books,
-                topics,
-                "books begun anew; the topics say why"
-            );
-        }
+        self.journal.look(&self.adapter.desk().counts, self.tally.resyncs(), now);
     }
 
     /// Opens and closes streams as they are subscribed, where upstream follows that.
