@@ -42,7 +42,7 @@ const fn books(state: BookState, read: fn(&Sample<'_>) -> u64) -> Figure {
 }
 
 /// Every figure. Another one is another row; those of one name stand together.
-pub(crate) static FIGURES: [Figure; 27] = [
+pub(crate) static FIGURES: [Figure; 34] = [
     Figure {
         name: "feed_connections",
         help: "Connections to the venue that are open",
@@ -94,6 +94,27 @@ pub(crate) static FIGURES: [Figure; 27] = [
     counter("feed_crossed", "Books found crossed", |sample| sample.symbols.crossed),
     counter("feed_deletes_unknown", "Removals of levels that the book does not hold", |sample| {
         sample.symbols.deletes_unknown
+    }),
+    counter("feed_repeated", "Messages that came again, and were left out", |sample| {
+        sample.counts.repeated + sample.symbols.repeated
+    }),
+    counter("feed_overtaken", "Messages that came after newer ones, and were left out", |sample| {
+        sample.counts.overtaken + sample.symbols.overtaken
+    }),
+    counter("feed_trades_missed", "Holes in the numbers of executions", |sample| {
+        sample.symbols.trades_missed
+    }),
+    counter("feed_snapshots_stale", "Snapshots older than what the stream says next", |sample| {
+        sample.symbols.snapshots_stale
+    }),
+    counter("feed_levels_refused", "Book messages with sizes or levels that cannot be", |sample| {
+        sample.symbols.levels_refused
+    }),
+    counter("feed_rest_late", "REST requests whose answer was late", |sample| {
+        sample.symbols.rest_late
+    }),
+    counter("feed_silences", "Times that the venue said nothing for too long", |sample| {
+        sample.counts.silences
     }),
     counter("feed_resyncs", "Books that had to be begun anew", |sample| sample.tally.resyncs),
     counter("feed_rest_requests", "REST requests that ended, well or not", |sample| {

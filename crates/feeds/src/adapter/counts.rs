@@ -108,36 +108,6 @@ impl AddAssign for SymbolCounts {
     }
 }
 
-impl AddAssign for SymbolCounts {
-    fn add_assign(&mut self, counts: Self) {
-        // Named one by one, so that a new count cannot be forgotten here.
-        let Self {
-            trades,
-            quotes,
-            book_events,
-            snapshots,
-            stale,
-            gaps,
-            checksums_ok,
-            checksums_bad,
-            deletes_unknown,
-            crossed,
-            malformed,
-        } = counts;
-        self.trades += trades;
-        self.quotes += quotes;
-        self.book_events += book_events;
-        self.snapshots += snapshots;
-        self.stale += stale;
-        self.gaps += gaps;
-        self.checksums_ok += checksums_ok;
-        self.checksums_bad += checksums_bad;
-        self.deletes_unknown += deletes_unknown;
-        self.crossed += crossed;
-        self.malformed += malformed;
-    }
-}
-
 /// What was counted of one connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
