@@ -200,11 +200,17 @@ struct Sample<'a> {
 }
 
 /// The figures of one connection. Each is right by itself; together they may be of two moments.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Row {
     values: [AtomicU64; FIGURES.len()],
     /// When the last message came, plus one; 0 for never.
     heard: AtomicU64,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self { values: [const { AtomicU64::new(0) }; FIGURES.len()], heard: AtomicU64::new(0) }
+    }
 }
 
 impl Row {

@@ -119,8 +119,6 @@ pub struct Counts {
     pub unknown: u64,
     /// Times that a message was of a symbol beyond the bound, or that was not asked for.
     pub symbols_refused: u64,
-    /// Those of them that were of a symbol beyond the bound.
-    pub symbols_beyond: u64,
     /// Messages that were understood and say nothing that is published: of a kind or a stream
     /// that nobody wants, or what another message has said.
     pub unused: u64,

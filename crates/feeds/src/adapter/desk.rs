@@ -72,8 +72,8 @@ pub struct Desk {
     pub counts: Counts,
     status: VenueState,
     reported: Vec<&'static str>,
-    /// The next time that symbols beyond the bound are spoken of is when there were so many.
-    beyond_due: u64,
+    /// Refused symbols are spoken of when there were so many.
+    refused_due: u64,
     /// Symbols that were in resync when their books became unwanted: there is nothing to wait for.
     released: Vec<SymbolId>,
 }
@@ -96,7 +96,7 @@ impl Desk {
             counts: Counts::default(),
             status: VenueState::Down,
             reported: Vec::new(),
-            beyond_due: 1,
+            refused_due: 1,
             released: Vec::new(),
         };
         for symbol in listed {
@@ -169,16 +169,14 @@ impl Desk {
     }
 
     /// The symbol that the venue spells `native`. An open desk adds it; any other counts it as
-    /// refused, as does an open one that is full.
+    /// refused, as does an open one that is full; the next message lets the venue's status say so.
     pub fn find(&mut self, native: &str) -> Option<SymbolId> {
         if let Some(&id) = self.by_native.get(native) {
             return Some(id);
         }
-        if self.options.open && native.len() <= 64 && !native.is_empty() {
-            if self.symbols.len() < self.options.symbols_max {
-                return Some(self.add(native, self.spelling.canonical(native)));
-            }
-            self.counts.symbols_beyond += 1;
+        let room = self.symbols.len() < self.options.symbols_max;
+        if self.options.open && room && native.len() <= 64 && !native.is_empty() {
+            return Some(self.add(native, self.spelling.canonical(native)));
         }
         self.counts.symbols_refused += 1;
         None
@@ -237,7 +235,7 @@ impl Desk {
         if self.status != VenueState::Up {
             self.status(VenueState::Up, "messages come", now, out);
         }
-        if self.counts.symbols_beyond >= self.beyond_due || !self.released.is_empty() {
+        if self.counts.symbols_refused >= self.refused_due || !self.released.is_empty() {
             self.overdue(now, out);
         }
     }

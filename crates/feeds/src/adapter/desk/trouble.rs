@@ -167,16 +167,18 @@ impl Desk {
     /// Tells what came up where nothing could be said.
     #[cold]
     pub(super) fn overdue(&mut self, now: Nanos, out: &mut Output) {
-        let beyond = self.counts.symbols_beyond;
-        if beyond >= self.beyond_due {
-            self.beyond_due = (beyond + 1).next_power_of_two();
+        let times = self.counts.symbols_refused;
+        if times >= self.refused_due {
+            self.refused_due = (times + 1).next_power_of_two();
             let most = self.options.symbols_max;
-            let reason = format!(
-                "the limit of {most} symbols is reached: messages of others are left out \
-                 ({beyond} so far)"
-            );
-            self.notice(&reason, now, out);
-            self.report_once("symbols", || reason, out);
+            let full = self.options.open && self.symbols.len() >= most;
+            let why = if full {
+                format!("the limit of {most} symbols is reached: messages of others are left out")
+            } else {
+                "messages of symbols that were not asked for are left out".to_owned()
+            };
+            self.notice(&format!("{why} ({times} so far)"), now, out);
+            self.report_once("symbols", || why, out);
         }
         for id in std::mem::take(&mut self.released) {
             let symbol = self.symbol(id);

@@ -83,7 +83,10 @@ impl Turn<'_> {
             self.unreadable(DecodeError::Field, bytes);
             return None;
         };
-        let Some(id) = self.day.desk.find(native) else {
+        // All stocks come to everybody, wanted or not.
+        let desk = &mut self.day.desk;
+        let wanted = if desk.options().open { desk.find(native) } else { desk.known(native) };
+        let Some(id) = wanted else {
             self.day.set_place(locate, Place::Ignored);
             return None;
         };

@@ -339,7 +339,7 @@ fn unknown_messages_are_counted_and_unreadable_ones_reported_once() {
 }
 
 #[test]
-fn symbols_that_were_not_asked_for_are_counted_only() {
+fn symbols_that_were_not_asked_for_are_left_out_and_told_of() {
     let streams = Streams { quotes: false, ..Streams::ALL };
     let symbols = vec!["BTC/USD".to_owned()];
     let options = DeskOptions { symbols, streams, ..DeskOptions::default() };
@@ -349,4 +349,9 @@ fn symbols_that_were_not_asked_for_are_counted_only() {
     bench.text(r#"{"channel":"trade","type":"update","data":[{"symbol":"ETH/USD","side":"buy","price":1,"qty":1,"trade_id":7}]}"#);
     assert!(bench.trades().is_empty());
     assert_eq!(bench.adapter.desk().counts.symbols_refused, 1);
+    bench.statuses();
+    bench.text(r#"{"channel":"heartbeat"}"#);
+    let reason = "messages of symbols that were not asked for are left out (1 so far)";
+    assert_eq!(bench.statuses(), [(VenueState::Up, reason.into())]);
+    assert_eq!(bench.reports(), 1);
 }
