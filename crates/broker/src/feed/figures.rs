@@ -42,7 +42,7 @@ const fn books(state: BookState, read: fn(&Sample<'_>) -> u64) -> Figure {
 }
 
 /// Every figure. Another one is another row; those of one name stand together.
-pub(crate) static FIGURES: [Figure; 34] = [
+pub(crate) static FIGURES: [Figure; 35] = [
     Figure {
         name: "feed_connections",
         help: "Connections to the venue that are open",
@@ -106,6 +106,9 @@ pub(crate) static FIGURES: [Figure; 34] = [
     }),
     counter("feed_snapshots_stale", "Snapshots older than what the stream says next", |sample| {
         sample.symbols.snapshots_stale
+    }),
+    counter("feed_snapshots_late", "Snapshots that did not come in the stream", |sample| {
+        sample.symbols.snapshots_late
     }),
     counter("feed_levels_refused", "Book messages with sizes or levels that cannot be", |sample| {
         sample.symbols.levels_refused

@@ -20,11 +20,7 @@ type Odd = (fn(&Counts) -> u64, &'static str);
 
 /// What is told when it is first counted; the metrics have the rest.
 const ODD: [Odd; 2] = [
-    // Of those beyond the bound the adapter reports itself.
-    (
-        |counts| counts.symbols_refused - counts.symbols_beyond,
-        "messages of symbols that were not asked for",
-    ),
+    (|counts| counts.symbols_refused, "messages of symbols that were not asked for, or too many"),
     (|counts| counts.unknown, "messages of types that are not known here are left out"),
 ];
 

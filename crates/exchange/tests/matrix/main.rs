@@ -10,7 +10,7 @@
 mod document;
 mod traces;
 
-use exchange::{Exchange, Fault, FaultPlan, Link, Options, Strike, Venue};
+use exchange::{Class, Exchange, Fault, FaultPlan, Link, Options, Strike, Venue};
 use feeds::Update;
 use feeds::adapter::DeskOptions;
 use feeds::venue::Venue as Adapted;
@@ -201,6 +201,24 @@ fn after_every_fault_every_book_is_right_and_it_was_counted_and_told_and_none_wa
     println!("{table}");
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
     document::hold(&table);
+}
+
+#[test]
+fn a_snapshot_that_does_not_come_in_the_stream_is_asked_for_again_and_told_of() {
+    for venue in Venue::ALL.into_iter().filter(|venue| *venue != Venue::Binance) {
+        for adapted in adapters(venue) {
+            let plan = FaultPlan::none().with_strike(Fault::Drop, 1).on_books_only();
+            let (seen, name) = (play(link(adapted, venue, 3, plan)), adapted.name());
+            assert_eq!(seen.strikes[0].class, Some(Class::Snapshot), "{name}");
+            assert_eq!(seen.problem, None, "{name}");
+            // Coinbase's messages are numbered.
+            let (counted, told) = (
+                seen.counted(&["snapshots_late", "gaps"]),
+                seen.told(&["no snapshot came", "gap in the venue's sequence"]),
+            );
+            assert!(counted > 0 && told > 0, "{name}: {seen:?}");
+        }
+    }
 }
 
 #[test]

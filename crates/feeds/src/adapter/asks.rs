@@ -22,6 +22,7 @@ const CALM: Nanos = 2 * (PAUSE << DOUBLINGS_MAX);
 pub struct Asks {
     /// By symbol and stream.
     asks: Vec<[Ask; 3]>,
+    unanswered: Vec<(SymbolId, Stream)>,
     /// No [`Ask::due`] is earlier.
     next: Option<Nanos>,
 }
@@ -33,6 +34,8 @@ struct Ask {
     times: u32,
     /// When to ask again.
     due: Option<Nanos>,
+    /// It is waited for, and did not break.
+    awaited: bool,
 }
 
 impl Ask {
@@ -46,6 +49,7 @@ impl Ask {
     fn asked(&mut self, now: Nanos) {
         self.times = self.times.saturating_add(1);
         self.asked_at = now;
+        self.awaited = true;
         self.due = Some(now.saturating_add(ANSWER_WITHIN + self.pause()));
     }
 }
@@ -81,6 +85,7 @@ impl Asks {
         let due = ask.asked_at.saturating_add(ask.pause()).max(now);
         let due = ask.due.map_or(due, |earlier| earlier.min(due));
         ask.due = Some(due);
+        ask.awaited = false;
         self.wake(Some(due), out);
     }
 
@@ -106,6 +111,7 @@ impl Asks {
     /// rest.
     pub fn due(&mut self, now: Nanos, out: &mut Output) -> Vec<(SymbolId, Stream)> {
         let mut found = Vec::new();
+        self.unanswered.clear();
         if self.next.is_none_or(|next| next > now) {
             return found;
         }
@@ -116,6 +122,9 @@ impl Asks {
                 [Stream::Trades, Stream::Quotes, Stream::Book].into_iter().zip(asks)
             {
                 if ask.due.is_some_and(|due| due <= now) {
+                    if ask.awaited {
+                        self.unanswered.push((SymbolId(id as u32), stream));
+                    }
                     ask.asked(now);
                     found.push((SymbolId(id as u32), stream));
                 }
@@ -124,6 +133,12 @@ impl Asks {
         }
         self.wake(next, out);
         found
+    }
+
+    /// Of what was due last, that which had been asked for and was not answered.
+    #[must_use]
+    pub fn unanswered(&self) -> &[(SymbolId, Stream)] {
+        &self.unanswered
     }
 
     /// Asks to be woken for what is still open: a wish holds for one waking only.
@@ -157,6 +172,7 @@ mod tests {
             let due = out.wake_at.take().expect("a wish to be woken");
             assert!(asks.due(due - 1, &mut out).is_empty());
             assert_eq!(asks.due(due, &mut out), [BOOK]);
+            assert_eq!(asks.unanswered(), [BOOK]);
             pauses.push((due - now) / SECOND);
             now = due;
         }
@@ -177,6 +193,7 @@ mod tests {
             asks.missing(BOOK.0, BOOK.1, now, &mut out);
             now = out.wake_at.take().expect("a wish to be woken");
             assert_eq!(asks.due(now, &mut out), [BOOK]);
+            assert!(asks.unanswered().is_empty(), "it broke");
             out.wake_at = None;
             asks.answered(BOOK.0, BOOK.1);
             pauses.push((now - broken_at) / SECOND);

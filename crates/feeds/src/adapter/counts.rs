@@ -36,6 +36,8 @@ pub struct SymbolCounts {
     pub trades_missed: u64,
     /// Snapshots older than what the stream says next.
     pub snapshots_stale: u64,
+    /// Times that a snapshot did not come in the stream and was asked for again.
+    pub snapshots_late: u64,
     /// Messages of the book with a size below zero, or too many levels.
     pub levels_refused: u64,
     /// REST requests that were refused, came to nothing, or were answered with nothing readable.
@@ -47,7 +49,7 @@ pub struct SymbolCounts {
 impl SymbolCounts {
     /// What counts as trouble, each with its name.
     #[must_use]
-    pub fn troubles(&self) -> [(&'static str, u64); 11] {
+    pub fn troubles(&self) -> [(&'static str, u64); 12] {
         [
             ("gaps", self.gaps),
             ("checksums_bad", self.checksums_bad),
@@ -57,6 +59,7 @@ impl SymbolCounts {
             ("overtaken", self.overtaken),
             ("trades_missed", self.trades_missed),
             ("snapshots_stale", self.snapshots_stale),
+            ("snapshots_late", self.snapshots_late),
             ("levels_refused", self.levels_refused),
             ("rest_failed", self.rest_failed),
             ("rest_late", self.rest_late),
@@ -83,6 +86,7 @@ impl AddAssign for SymbolCounts {
             overtaken,
             trades_missed,
             snapshots_stale,
+            snapshots_late,
             levels_refused,
             rest_failed,
             rest_late,
@@ -102,6 +106,7 @@ impl AddAssign for SymbolCounts {
         self.overtaken += overtaken;
         self.trades_missed += trades_missed;
         self.snapshots_stale += snapshots_stale;
+        self.snapshots_late += snapshots_late;
         self.levels_refused += levels_refused;
         self.rest_failed += rest_failed;
         self.rest_late += rest_late;

@@ -121,6 +121,21 @@ impl Desk {
         self.still_resyncing(id, &reason, now, out);
     }
 
+    /// A snapshot that was asked for did not come in the stream, and is asked for again. It is
+    /// counted, and told at powers of two.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn snapshot_late(&mut self, id: SymbolId, now: Nanos, out: &mut Output) {
+        let count = &mut self.symbols[id.0 as usize].counts.snapshots_late;
+        *count += 1;
+        let times = *count;
+        if times.is_power_of_two() {
+            let reason = format!("no snapshot came, it is asked for again ({times} so far)");
+            self.still_resyncing(id, &reason, now, out);
+        }
+    }
+
     /// Says why a book that somebody wants is not there, unless it is.
     fn still_resyncing(&mut self, id: SymbolId, reason: &str, now: Nanos, out: &mut Output) {
         let symbol = self.symbol(id);

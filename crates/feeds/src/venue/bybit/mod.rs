@@ -189,6 +189,9 @@ impl Bybit {
         }
         for index in 0..self.states.len() {
             let id = SymbolId(index as u32);
+            if self.states[index].book.is_late(now) {
+                self.desk.snapshot_late(id, now, out);
+            }
             for stream in [Stream::Book, Stream::Quotes] {
                 let due = self.refetch(id, stream).is_some_and(|refetch| refetch.is_due(now));
                 if due {

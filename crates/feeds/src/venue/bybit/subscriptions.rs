@@ -132,6 +132,8 @@ pub(super) struct Refetch {
     attempts: u32,
     not_before: Nanos,
     due: Option<Nanos>,
+    /// It was asked for, and is waited for until then.
+    awaited: bool,
 }
 
 impl Refetch {
@@ -141,7 +143,7 @@ impl Refetch {
         self.attempts = self.attempts.saturating_add(1);
         self.not_before = now.saturating_add(pause);
         let due = now.saturating_add(pause.max(PATIENCE));
-        self.due = Some(due);
+        (self.due, self.awaited) = (Some(due), true);
         due
     }
 
@@ -151,6 +153,7 @@ impl Refetch {
             self.attempts = 0;
         }
         self.due = (now < self.not_before).then_some(self.not_before);
+        self.awaited = false;
         self.due
     }
 
@@ -165,6 +168,11 @@ impl Refetch {
 
     pub(super) fn is_due(&self, now: Nanos) -> bool {
         self.due.is_some_and(|due| due <= now)
+    }
+
+    /// Whether what is due was asked for and did not come.
+    pub(super) fn is_late(&self, now: Nanos) -> bool {
+        self.awaited && self.is_due(now)
     }
 }
 

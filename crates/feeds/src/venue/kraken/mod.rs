@@ -163,6 +163,9 @@ impl Kraken {
         if due.is_empty() {
             return;
         }
+        for &(id, _) in self.asks.unanswered().iter().filter(|(_, of)| *of == Stream::Book) {
+            self.desk.snapshot_late(id, now, out);
+        }
         for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
             let wanted = |(id, of): &(SymbolId, Stream)| *of == stream && self.wants(*id, stream);
             let ids: Vec<_> = due.iter().filter(|ask| wanted(ask)).map(|(id, _)| *id).collect();

@@ -162,6 +162,9 @@ impl Okx {
     /// Asks anew for what is due.
     fn ask_again(&mut self, now: Nanos, out: &mut Output) {
         let mut due = self.asks.due(now, out);
+        for &(id, _) in self.asks.unanswered().iter().filter(|(_, of)| *of == Stream::Book) {
+            self.desk.snapshot_late(id, now, out);
+        }
         due.retain(|(id, stream)| self.wants(*id, *stream));
         if due.is_empty() {
             return;
