@@ -1,7 +1,5 @@
 //! Damage to one message: of the kinds that every client must see, or of any kind.
 
-use std::ops::Range;
-
 use crate::dice::Dice;
 use crate::json::{self, Kind, Value};
 
@@ -10,7 +8,7 @@ use crate::json::{self, Kind, Value};
 pub struct Protocol {
     /// Members whose texts nothing proves: another text there is another message that is sound.
     pub unseen: &'static [&'static str],
-    /// Members whose numbers are proved: another number there must be seen, or do no harm.
+    /// Members whose numbers are proved: a higher one there must be seen, or do no harm.
     pub proved: &'static [&'static str],
 }
 
@@ -184,29 +182,19 @@ fn changed_digits(value: &[u8], dice: &mut Dice) -> Vec<u8> {
     value
 }
 
-/// Another number where a number is proved.
+/// A higher number where a number is proved. A lower one could be that of a message that was lost
+/// just before, and then nobody sees anything.
 fn number(text: &mut Vec<u8>, values: &[Value], protocol: &Protocol, dice: &mut Dice) {
     let proved = |value: &&Value| value.is_scalar() && protocol.proved.contains(&key(text, value));
     let proved: Vec<_> = values.iter().filter(proved).collect();
     let Some(value) = dice.pick(&proved) else { return };
-    let quoted = value.kind == Kind::Text;
-    let other: Vec<u8> = match dice.below(8) {
-        0 => u64::MAX.to_string().into_bytes(),
-        1 => i64::MAX.to_string().into_bytes(),
-        2 => b"0".to_vec(),
-        3 => b"-1".to_vec(),
-        4 => u32::MAX.to_string().into_bytes(),
-        5 => b"1".to_vec(),
-        _ => {
-            let digits = Range {
-                start: value.at.start + usize::from(quoted),
-                end: value.at.end - usize::from(quoted),
-            };
-            changed_digits(&text[digits], dice)
-        }
-    };
-    let other = if quoted { [b"\"", &other[..], b"\""].concat() } else { other };
-    text.splice(value.at.clone(), other);
+    let end = value.at.end - usize::from(value.kind == Kind::Text);
+    let start = value.at.start + usize::from(value.kind == Kind::Text);
+    match dice.below(4) {
+        0 => drop(text.splice(start..end, u64::MAX.to_string().into_bytes())),
+        1 => drop(text.splice(start..end, i64::MAX.to_string().into_bytes())),
+        _ => text.insert(end, b'1' + dice.byte() % 9),
+    }
 }
 
 /// One byte between the values.

@@ -307,10 +307,10 @@ impl Run {
                     self.input(Input::Connected);
                 }
             }
-            if dice.once_in(4) {
-                if let Some(bytes) = late.pop() {
-                    self.input(Input::Binary(&bytes));
-                }
+            if dice.once_in(4)
+                && let Some(bytes) = late.pop()
+            {
+                self.input(Input::Binary(&bytes));
             }
             self.pass_time(20_000_000);
             for (from, count) in std::mem::take(&mut self.asked) {

@@ -76,7 +76,7 @@ const SOUP: Venue = Venue::Itch(Framing::Soup);
 
 // `lastUpdateId` of a snapshot is not among what is proved: with another number it is a snapshot
 // of another moment, and nothing tells. Nor is `u`: where a snapshot is joined to the stream it says
-// which diffs the snapshot has, and only the message after it tells that it was wrong.
+// which diffs the snapshot has, and only a message after it tells that it was wrong.
 const BINANCE: Spoken = Spoken {
     venue: Venue::Binance,
     exchange: exchange::Venue::Binance,

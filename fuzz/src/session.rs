@@ -67,17 +67,17 @@ pub fn play(spoken: &Spoken, data: &[u8]) {
     };
     let Some(mut link) = link(spoken, options) else { return };
     let mut client = Client::default();
-    let mut inputs = 0;
     let mut watch = |link: &Link, updates: &[Update]| {
-        // Most inputs change nothing.
-        let counts = link.counts();
-        inputs += 1;
-        client.input(counts.messages as usize + 4096);
+        // A link does not say what the input was; snapshots here are shorter.
+        client.input(4096);
         client.take(link.adapter(), updates);
-        if visible && updates.iter().any(|update| matches!(update.event, Event::Book(_))) {
-            if let Some(wrong) = link.wrong_book() {
-                panic!("{}: called verified, and wrong: {wrong}", spoken.venue.name());
-            }
+        // Only a change can make a book wrong, or trusted.
+        let changed = updates.iter().any(|update| matches!(update.event, Event::Book(_)));
+        if visible
+            && changed
+            && let Some(wrong) = link.wrong_book()
+        {
+            panic!("{}: called verified, and wrong: {wrong}", spoken.venue.name());
         }
     };
     let steps: Vec<(u8, u16)> = (0..4).map(|_| (dice.byte(), dice.word())).collect();

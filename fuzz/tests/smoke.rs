@@ -5,9 +5,9 @@ use std::path::Path;
 
 use fuzz::{TARGETS, seeds};
 
-/// Inputs for each target, and how often that is for those that play whole sessions.
-const INPUTS: u64 = 2_000;
-const SESSIONS: u64 = 150;
+/// Inputs for each target, and for each that plays whole sessions.
+const INPUTS: u64 = 4_000;
+const SESSIONS: u64 = 300;
 
 fn none(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
