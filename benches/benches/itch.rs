@@ -1,9 +1,10 @@
-//! Nasdaq ITCH: messages a second through the order book, and through the adapter around it.
+//! Nasdaq ITCH: messages a second through the order book, through the adapter around it, and from a
+//! captured packet to an event.
 //!
 //! The day is made up from one seed: 8,000 stocks, of which the busiest hundred have a third of
 //! the orders; orders added and deleted in nearly equal numbers with few executions between; seven
-//! of eight deletions of young orders; half of the prices within twelve ticks of the best. Every run but one begins with an empty book, so its growth is part
-//! of it.
+//! of eight deletions of young orders; half of the prices within twelve ticks of the best. What is
+//! not called `when_full` begins with an empty book, so its growth is part of it.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{AllocProfiler, Bencher, black_box};
 use feeds::adapter::{Adapter as _, DeskOptions, Input, Output};
 use feeds::venue::itch::message::{Message, decode};
-use feeds::venue::itch::{Framing, Itch, ItchOptions, Order, OrderBook, mold};
+use feeds::venue::itch::{Framing, Itch, ItchOptions, Order, OrderBook, Recording, mold};
 use market::BookSide;
 use mimalloc::MiMalloc;
 
@@ -171,10 +172,11 @@ impl Day {
     }
 
     /// Packets of twenty messages.
-    fn packets(&self) -> Vec<Vec<u8>> {
-        let messages: Vec<&[u8]> = self.messages(0..self.at.len()).collect();
+    fn packets(&self, numbers: Range<usize>) -> Vec<Vec<u8>> {
+        let first = numbers.start as u64 + 1;
+        let messages: Vec<&[u8]> = self.messages(numbers).collect();
         let packets = messages.chunks(20).enumerate().map(|(at, messages)| {
-            let sequence = 1 + at as u64 * 20;
+            let sequence = first + at as u64 * 20;
             let mut packet = mold::request(*b"  DAY-0001", sequence, messages.len() as u16);
             for message in messages {
                 packet.extend((message.len() as u16).to_be_bytes());
@@ -262,7 +264,7 @@ fn adapter_without_subscribers(bencher: Bencher<'_, '_>, live: usize) {
 #[divan::bench(args = LIVE, sample_size = 1, sample_count = 10)]
 fn adapter_of_packets_without_subscribers(bencher: Bencher<'_, '_>, live: usize) {
     let day = Day::new(live);
-    let packets = day.packets();
+    let packets = day.packets(0..day.at.len());
     bencher
         .counter(ItemsCount::new(day.at.len()))
         .counter(BytesCount::new(day.bytes.len()))
@@ -281,7 +283,87 @@ fn adapter_with_all_events(bencher: Bencher<'_, '_>, live: usize) {
         .bench_local(|| run(adapter(Framing::BinaryFile, false), day.bytes.chunks(CHUNK)));
 }
 
+/// From packets to events, once so many orders are live.
+fn when_full(bencher: Bencher<'_, '_>, live: usize, on_demand: bool) {
+    let day = Day::new(live);
+    let (before, after) = (day.packets(0..day.full_at), day.packets(day.full_at..day.at.len()));
+    let bytes = after.iter().map(Vec::len).sum::<usize>();
+    bencher
+        .counter(ItemsCount::new(day.at.len() - day.full_at))
+        .counter(BytesCount::new(bytes))
+        .with_inputs(|| {
+            let mut itch = adapter(Framing::Mold, on_demand);
+            feed(&mut itch, before.iter().map(|packet| &packet[..]));
+            itch
+        })
+        .bench_local_refs(|itch| feed(itch, black_box(&after).iter().map(|packet| &packet[..])));
+}
+
+/// The adapter of packets, of which every symbol's book is kept, and nobody wants an event.
+#[divan::bench(args = LIVE, sample_size = 1, sample_count = 10)]
+fn packets_when_full_without_subscribers(bencher: Bencher<'_, '_>, live: usize) {
+    when_full(bencher, live, true);
+}
+
+/// The same with an event for every change of every book, and for every execution.
+#[divan::bench(args = LIVE, sample_size = 1, sample_count = 10)]
+fn packets_when_full_with_all_events(bencher: Bencher<'_, '_>, live: usize) {
+    when_full(bencher, live, false);
+}
+
+/// A captured day from its first byte on, as `tickwire inspect` reads it: Ethernet, IP, UDP,
+/// MoldUDP64, messages, books, events.
+#[divan::bench(args = LIVE, sample_size = 1, sample_count = 5)]
+fn capture_with_all_events(bencher: Bencher<'_, '_>, live: usize) {
+    let day = Day::new(live);
+    let capture = capture(&day.packets(0..day.at.len()));
+    let desk = DeskOptions { venue: "nasdaq".into(), open: true, ..DeskOptions::default() };
+    let options = ItchOptions::new(Framing::Mold, desk);
+    bencher
+        .counter(ItemsCount::new(day.at.len()))
+        .counter(BytesCount::new(capture.len()))
+        .bench_local(|| {
+            let mut recording = Recording::new(options.clone());
+            let mut events = 0;
+            for chunk in capture.chunks(CHUNK) {
+                let each = |_: &Itch, out: &mut Output| {
+                    events += out.updates.len();
+                    out.updates.clear();
+                };
+                recording.push(chunk, each).expect("a capture of our own");
+            }
+            assert_eq!(recording.foreign(), 0);
+            assert!(events >= day.at.len() / 2, "{events} events");
+            events
+        });
+}
+
+/// A capture with these UDP payloads, a microsecond apart.
+fn capture(payloads: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = [&[0xa1, 0xb2, 0x3c, 0x4d][..], &[0; 16], &[0, 0, 0, 1]].concat();
+    for (at, payload) in (0u32..).zip(payloads) {
+        let udp = (8 + payload.len() as u16).to_be_bytes();
+        let ip = (28 + payload.len() as u16).to_be_bytes();
+        let length = 42 + payload.len() as u32;
+        for word in [1_700_000_000, at * 1_000, length, length] {
+            bytes.extend(word.to_be_bytes());
+        }
+        bytes.extend([0; 12]);
+        bytes.extend([8, 0, 0x45, 0, ip[0], ip[1], 0, 0, 0, 0, 0, 17]);
+        bytes.extend([0; 10 + 4]);
+        bytes.extend([udp[0], udp[1], 0, 0]);
+        bytes.extend_from_slice(payload);
+    }
+    bytes
+}
+
 fn run<'a>(mut itch: Itch, inputs: impl Iterator<Item = &'a [u8]>) -> usize {
+    let events = feed(&mut itch, inputs);
+    let best = itch.orders().levels(1, BookSide::Bid).next();
+    events + usize::from(best.is_some())
+}
+
+fn feed<'a>(itch: &mut Itch, inputs: impl Iterator<Item = &'a [u8]>) -> usize {
     let mut out = Output::default();
     let mut events = 0;
     for input in inputs {
@@ -291,6 +373,5 @@ fn run<'a>(mut itch: Itch, inputs: impl Iterator<Item = &'a [u8]>) -> usize {
     }
     let counts = itch.desk().counts;
     assert_eq!((counts.malformed, counts.unknown, counts.symbols_refused), (0, 0, 0));
-    let best = itch.orders().levels(1, BookSide::Bid).next();
-    events + usize::from(best.is_some())
+    events
 }
