@@ -251,7 +251,7 @@ fn adapter(framing: Framing, on_demand: bool) -> Itch {
 const CHUNK: usize = 64 << 10;
 
 /// The adapter of a file, nobody wanting anything: what every symbol costs that has no subscriber.
-#[divan::bench(args = LIVE, sample_size = 1, sample_count = 10)]
+#[divan::bench(args = LIVE, sample_size = 1, sample_count = 5)]
 fn adapter_without_subscribers(bencher: Bencher<'_, '_>, live: usize) {
     let day = Day::new(live);
     bencher
@@ -261,7 +261,7 @@ fn adapter_without_subscribers(bencher: Bencher<'_, '_>, live: usize) {
 }
 
 /// The same out of packets, with their numbers looked at.
-#[divan::bench(args = LIVE, sample_size = 1, sample_count = 10)]
+#[divan::bench(args = LIVE, sample_size = 1, sample_count = 5)]
 fn adapter_of_packets_without_subscribers(bencher: Bencher<'_, '_>, live: usize) {
     let day = Day::new(live);
     let packets = day.packets(0..day.at.len());
@@ -274,7 +274,7 @@ fn adapter_of_packets_without_subscribers(bencher: Bencher<'_, '_>, live: usize)
 }
 
 /// The adapter with every book and every execution of every stock published.
-#[divan::bench(args = LIVE, sample_size = 1, sample_count = 10)]
+#[divan::bench(args = LIVE, sample_size = 1, sample_count = 5)]
 fn adapter_with_all_events(bencher: Bencher<'_, '_>, live: usize) {
     let day = Day::new(live);
     bencher
@@ -300,13 +300,13 @@ fn when_full(bencher: Bencher<'_, '_>, live: usize, on_demand: bool) {
 }
 
 /// The adapter of packets, of which every symbol's book is kept, and nobody wants an event.
-#[divan::bench(args = LIVE, sample_size = 1, sample_count = 10)]
+#[divan::bench(args = LIVE, sample_size = 1, sample_count = 5)]
 fn packets_when_full_without_subscribers(bencher: Bencher<'_, '_>, live: usize) {
     when_full(bencher, live, true);
 }
 
 /// The same with an event for every change of every book, and for every execution.
-#[divan::bench(args = LIVE, sample_size = 1, sample_count = 10)]
+#[divan::bench(args = LIVE, sample_size = 1, sample_count = 5)]
 fn packets_when_full_with_all_events(bencher: Bencher<'_, '_>, live: usize) {
     when_full(bencher, live, false);
 }

@@ -106,7 +106,7 @@ fn expected_levels(levels: &[Level]) -> Value {
 fn expected(event: &Event) -> Value {
     match event {
         Event::Trade(trade) => json!({"price": text(trade.price), "size": text(trade.size),
-            "side": trade.side.as_str(), "trade_id": trade.trade_id}),
+            "side": trade.side.as_str(), "trade_id": trade.trade_id.as_str()}),
         Event::Quote(quote) => json!({
             "bid_price": quote.bid.map(|side| text(side.price)),
             "bid_size": quote.bid.map(|side| text(side.size)),
