@@ -4,6 +4,7 @@
 //! (`connect`, `send`, `recv`, `http`), `conn` (which connection), `url`, `raw` (the text that was
 //! on the wire).
 
+mod forms;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -52,12 +53,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads one line.
+    /// Reads one line, of our form or of another that can be told: `{"ts":…,"raw":"…"}`,
+    /// `[time,"message"]`, or what the venue sent and nothing else.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(line: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(line)
+        serde_json::from_str(line).or_else(|error| forms::parse(line, error))
     }
 
     /// Reads all lines that are not empty, and brings them into the order in which they happened:
