@@ -341,6 +341,28 @@ fn a_doubled_message_changes_nothing_and_counting_anew_is_a_gap() {
 }
 
 #[test]
+fn a_recording_that_counts_anew_has_another_connection_in_it() {
+    let options = DeskOptions { open: true, recorded: true, ..DeskOptions::default() };
+    let mut adapter = Coinbase::new(options);
+    let mut out = Output::default();
+    adapter.handle(Input::Connected, 1, &mut out);
+    for (sequence, kind, price) in
+        [(0, "snapshot", "1.5"), (1, "update", "1.6"), (0, "snapshot", "1.5"), (1, "update", "1.7")]
+    {
+        let text = format!(
+            r#"{{"channel":"l2_data","timestamp":"2026-01-01T00:00:00Z","sequence_num":{sequence},"events":[{{"type":"{kind}","product_id":"A-USD1","updates":[{{"side":"bid","price_level":"{price}","new_quantity":"1"}}]}}]}}"#
+        );
+        adapter.handle(Input::Text(text.as_bytes()), 1, &mut out);
+    }
+    let (_, symbol) = adapter.desk().symbols().next().unwrap();
+    let best = symbol.book().best(market::BookSide::Bid).map(|level| level.price.to_string());
+    assert_eq!((symbol.state(), best.as_deref()), (BookState::Verified, Some("1.7")));
+    assert_eq!(symbol.book().len(), 2);
+    let counts = symbol.counts;
+    assert_eq!((counts.snapshots, counts.gaps, counts.stale, counts.book_events), (2, 1, 0, 4));
+}
+
+#[test]
 fn one_bad_book_event_costs_its_product_only() {
     for bad in [
         r#"{"type":"update","product_id":"BTC-USD","updates":[{"side":"bid","event_time":"","price_level":64000.5e3,"new_quantity":"1"}]}"#,
