@@ -4,6 +4,7 @@
 //! (`connect`, `send`, `recv`, `http`), `conn` (which connection), `url`, `raw` (the text that was
 //! on the wire).
 
+mod escapes;
 mod forms;
 mod records;
 #[cfg(test)]
@@ -193,7 +194,8 @@ impl Player {
                 self.input(&record.conn, Input::Connected, now, &mut event);
             }
             Direction::Recv => {
-                self.input(&record.conn, Input::Text(record.raw.as_bytes()), now, &mut event);
+                let text = escapes::unescaped(&record.raw);
+                self.input(&record.conn, Input::Text(text.as_bytes()), now, &mut event);
                 if let Some(connection) = self.connections.get_mut(&record.conn) {
                     (connection.heard, connection.heard_at) = (self.records, record.ts_ns);
                 }
