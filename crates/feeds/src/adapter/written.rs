@@ -66,7 +66,7 @@ mod tests {
         let mut say = |reset, bids: Vec<Level>, asks: Vec<Level>| {
             let mut diff = BookDiff { reset, bids, asks, ..BookDiff::default() };
             written.note(&diff, &book);
-            book.apply(&mut diff, 100_000).ok();
+            assert!(book.apply(&mut diff, 100_000).is_ok());
             let best = |side| {
                 let price = book.best(side).map_or(Decimal::ZERO, |level| level.price);
                 (price.to_string(), written.price(side, price).to_string())
@@ -87,7 +87,7 @@ mod tests {
             let gone = vec![level(&price.to_string(), "1")];
             let mut diff = BookDiff { bids: gone, ..BookDiff::default() };
             written.note(&diff, &book);
-            book.apply(&mut diff, 100_000).ok();
+            assert!(book.apply(&mut diff, 100_000).is_ok());
             book.truncate(1, &mut diff);
         }
         assert!(written.bids.len() <= SURPLUS_MAX + 8, "{}", written.bids.len());

@@ -1,5 +1,4 @@
 //! Sessions: their lines in order, and the answers by REST that are in them.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use market::BookSide;
 
@@ -158,22 +157,24 @@ fn a_connection_goes_on_in_the_next_file_where_that_can_be_told() {
         found.sort_by_key(|(heard, _)| *heard);
         found
     };
+    use std::slice::from_ref;
+
     use BookState::{Resyncing, Verified};
     let (snapshot, update) = (kraken(1, "snapshot"), |time| kraken(time, "update"));
     let goes_on = [(2, Verified)];
-    assert_eq!(play(&[&[snapshot.clone()], &[update(61)]]), goes_on);
+    assert_eq!(play(&[from_ref(&snapshot), &[update(61)]]), goes_on);
     // Too late, too early, opened anew, or at an unknown time.
     let apart = [(1, Verified), (2, Resyncing)];
-    assert_eq!(play(&[&[snapshot.clone()], &[update(62)]]), apart);
-    assert_eq!(play(&[&[snapshot.clone()], &[update(0)]]), apart);
+    assert_eq!(play(&[from_ref(&snapshot), &[update(62)]]), apart);
+    assert_eq!(play(&[from_ref(&snapshot), &[update(0)]]), apart);
     let timeless = Record { ts_ns: None, ..update(2) };
-    assert_eq!(play(&[&[snapshot.clone()], &[timeless]]), apart);
+    assert_eq!(play(&[from_ref(&snapshot), &[timeless]]), apart);
     let opened = Record { dir: Direction::Connect, ..update(2) };
     let anew = [(1, Verified), (3, Resyncing)];
-    assert_eq!(play(&[&[snapshot.clone()], &[opened.clone(), update(2)]]), anew);
+    assert_eq!(play(&[from_ref(&snapshot), &[opened.clone(), update(2)]]), anew);
     // One that is silent for a whole file has ended with it.
     let other = Record { conn: "v".into(), ..update(3) };
-    assert_eq!(play(&[&[snapshot.clone()], &[other.clone()], &[update(4)]]).len(), 3);
+    assert_eq!(play(&[from_ref(&snapshot), from_ref(&other), &[update(4)]]).len(), 3);
     assert_eq!(play(&[&[snapshot.clone(), other], &[update(4)], &[]]).len(), 2);
     // Within a file, a connection that is opened anew has no book.
     assert_eq!(play(&[&[snapshot, opened]]), [(1, Resyncing)]);

@@ -80,7 +80,7 @@ impl<R: Read> Framed<R> {
         self.checked += metadata as usize;
         while let [length, kind, ..] = self.buffer[self.checked..] {
             let length = usize::from(length) * UNIT;
-            if length < least(kind, version) || length % WORD != 0 {
+            if length < least(kind, version) || !length.is_multiple_of(WORD) {
                 if self.checked > 0 {
                     // What is before it is good.
                     break;

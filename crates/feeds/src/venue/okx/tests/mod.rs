@@ -217,21 +217,6 @@ fn the_last_trade_that_a_new_subscriber_is_told_is_no_new_one() {
 }
 
 #[test]
-fn trades_and_quotes_allocate_nothing_but_the_id() {
-    let mut bench = Bench::of("A-USDT");
-    let trade = r#"{"arg":{"channel":"trades","instId":"A-USDT"},"data":[{"instId":"A-USDT","tradeId":"12","px":"0.0000101","sz":"1.5","side":"sell","ts":"1790071200001"}]}"#;
-    let next = trade.replace("12", "13");
-    let quote = r#"{"arg":{"channel":"bbo-tbt","instId":"A-USDT"},"data":[{"asks":[["100.1","2","0","1"]],"bids":[["100","3","0","1"]],"ts":"1790071200001","seqId":7}]}"#;
-    for (first, message, allocations) in [(trade, &*next, 1), (quote, quote, 0)] {
-        bench.text(first);
-        bench.out.updates.clear();
-        let counted = allocation_counter::measure(|| bench.text(message));
-        assert_eq!(counted.count_total, allocations);
-        assert_eq!(bench.out.updates.len(), 1);
-    }
-}
-
-#[test]
 fn quotes_come_from_both_channels_and_a_side_may_be_empty() {
     let mut bench = Bench::of("A-USDT");
     for message in [
