@@ -71,7 +71,11 @@ impl Session for Whole {
         for action in asked {
             if let Action::Fetch { request, .. } = action {
                 let body = snapshot.with(number);
-                self.adapter.handle(Input::Answer { request, status: 200, body }, LATER, out);
+                self.adapter.handle(
+                    Input::Answer { request, status: 200, retry_after: None, body },
+                    LATER,
+                    out,
+                );
             }
         }
     }
