@@ -46,8 +46,14 @@ fn a_crossed_book_ends_until_a_fresh_snapshot_and_is_never_stitched() {
             "status.x.{}",
             rig.adapter.desk().symbol(feeds::adapter::SymbolId(0)).canonical
         );
-        let expected =
-            [(VenueState::Resync, "crossed book"), (VenueState::Up, "the book is right again")];
-        assert_eq!(rig.statuses(&topic), expected, "{venue:?}");
+        let statuses = rig.statuses(&topic);
+        let [first, waits @ .., last] = &statuses[..] else { panic!("{venue:?}: {statuses:?}") };
+        assert_eq!(*first, (VenueState::Resync, "crossed book"), "{venue:?}");
+        // For two minutes no snapshot came where the stream has them.
+        let waiting = |(state, reason): &(VenueState, &str)| {
+            *state == VenueState::Resync && reason.contains("no snapshot came")
+        };
+        assert!(waits.iter().all(waiting) && waits.len() < 5, "{venue:?}: {statuses:?}");
+        assert_eq!(*last, (VenueState::Up, "the book is right again"), "{venue:?}");
     }
 }
