@@ -324,9 +324,11 @@ impl Kraken {
         } else {
             self.desk.heard(now, out);
         }
+        // Whoever has a recording need not know of which version it is.
+        let older = self.desk.options().recorded && v1::is_v1(message);
         match self.version {
-            Version::V1 => self.read_v1(message, now, out),
-            Version::V2 => self.read_v2(message, now, out),
+            Version::V2 if !older => self.read_v2(message, now, out),
+            Version::V1 | Version::V2 => self.read_v1(message, now, out),
         }
     }
 }

@@ -24,6 +24,21 @@ pub(super) fn request(method: &str, stream: Stream, symbols: &[&str], depth: usi
     json!({ "event": method, "pair": symbols, "subscription": subscription }).to_string()
 }
 
+/// Whether a message is none of v2: there all are objects, and none of these names comes first.
+pub(super) fn is_v1(message: &[u8]) -> bool {
+    const FIRST: [&str; 6] =
+        ["event", "connectionID", "channelID", "channelName", "errorMessage", "reqid"];
+    let mut reader = Reader::new(message);
+    let mut known = reader.peek() == Some(b'[');
+    let stop = reader.object(|reader, key| {
+        known = FIRST.contains(&key);
+        Err(reader.wrong("no more than a key"))
+    });
+    // That error ended it.
+    stop.unwrap_or_default();
+    known
+}
+
 impl Kraken {
     pub(super) fn read_v1(&mut self, message: &[u8], now: Nanos, out: &mut Output) {
         let mut told = None;

@@ -134,3 +134,19 @@ fn events_of_the_connection_are_known() {
     }
     assert_eq!(bench.adapter.desk().counts.malformed, 6);
 }
+
+#[test]
+fn a_recording_of_v1_is_read_as_one_of_kraken() {
+    let options = DeskOptions { open: true, recorded: true, ..DeskOptions::default() };
+    let mut bench = Bench::new(Version::V2, options);
+    bench.input(Input::Connected);
+    bench.text(r#"{"connectionID":17,"event":"systemStatus","status":"online"}"#);
+    bench.text(r#"{"errorMessage":"no","event":"subscriptionStatus","status":"error"}"#);
+    bench.text(r#"{"event":"heartbeat"}"#);
+    bench.text(SNAPSHOT);
+    assert_eq!((bench.symbol().counts.snapshots, bench.symbol().book().len()), (1, 5));
+    bench.text(r#"{"channel":"heartbeat"}"#);
+    bench.text(r#"{"method":"pong"}"#);
+    let counts = bench.adapter.desk().counts;
+    assert_eq!((counts.frames, counts.unknown, counts.malformed), (6, 0, 0));
+}
