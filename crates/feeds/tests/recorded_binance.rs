@@ -102,9 +102,9 @@ fn single_messages_of_spot_and_derivatives() {
     let Some(folder) = common::recordings() else { return };
     let file = folder.join("binance_spot/singles_crypto-msg-parser_a.jsonl");
     let player = common::play(Venue::Binance, &file);
-    // Unknown: tickers, mark prices, open interest, snapshots that do not say whose they are.
-    // Unused: klines.
-    let expected = Counts { frames: 26, unknown: 13, unused: 2, ..Counts::default() };
+    // Unknown: mark prices, open interest, snapshots that do not say whose they are. Unused:
+    // klines and the statistics of a day.
+    let expected = Counts { frames: 26, unknown: 8, unused: 7, ..Counts::default() };
     assert_eq!(counts(&player), expected);
     for (native, trades, quotes, book_events) in [
         ("BTCUSDT", 2, 0, 1),

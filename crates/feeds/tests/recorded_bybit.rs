@@ -57,7 +57,7 @@ fn each_book_message_of_the_session_follows_the_one_before() {
     );
     let counts = |at: usize| {
         let counts = adapters[at].1.desk().counts;
-        (counts.frames, counts.unknown, counts.malformed, counts.symbols_refused)
+        (counts.frames, counts.unused, counts.unknown + counts.malformed, counts.symbols_refused)
     };
     // The candles are not used.
     assert_eq!((counts(0), counts(1)), ((1_227, 34, 0, 0), (374, 15, 0, 0)));

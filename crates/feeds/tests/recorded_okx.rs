@@ -69,11 +69,11 @@ fn single_messages_never_panic_and_what_is_known_is_read() {
     let Some(folder) = common::recordings() else { return };
     let player = common::play(Venue::Okx, &folder.join("okx_v5/singles_crypto-msg-parser_a.jsonl"));
     let desk = desk(&player);
-    // Unknown: funding rate, an old API, books5, candles and REST.
-    assert_eq!((desk.counts.frames, desk.counts.malformed, desk.counts.unknown), (25, 0, 13));
+    // Unknown: an old API and REST.
+    assert_eq!((desk.counts.frames, desk.counts.malformed, desk.counts.unknown), (25, 0, 7));
     let sum =
         |of: fn(&SymbolCounts) -> u64| desk.symbols().map(|(_, s)| of(&s.counts)).sum::<u64>();
-    assert_eq!((sum(|c| c.trades), sum(|c| c.quotes), sum(|c| c.book_events)), (3, 6, 3));
+    assert_eq!((sum(|c| c.trades), sum(|c| c.quotes), sum(|c| c.book_events)), (3, 6, 5));
     // Two of the three books were cut to three levels by whoever kept them.
     assert_eq!((sum(|c| c.checksums_ok), sum(|c| c.checksums_bad)), (1, 2));
 }
