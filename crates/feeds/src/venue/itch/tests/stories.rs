@@ -379,3 +379,17 @@ fn more_orders_than_there_is_room_for_are_told() {
     assert_eq!(rig.state("S3"), BookState::Resyncing);
     assert_eq!(reports(&rig.out).len(), 1);
 }
+
+#[test]
+fn an_unreadable_order_of_a_stock_not_met_yet_is_not_forgotten() {
+    let spoilt = &add(2, "BB", 1, b'B', 5, 1_000_000)[..20];
+    let mut rig = rig(Framing::Mold);
+    let first = [system(b'O'), directory(1, "AA"), spoilt.to_vec()];
+    rig.binary(&packet(1, &first));
+    let then = [add(1, "AA", 2, b'B', 5, 1_000_000), add(2, "BB", 3, b'S', 5, 1_010_000)];
+    rig.binary(&packet(4, &then));
+    assert_eq!((rig.state("AA"), rig.state("BB")), (BookState::Verified, BookState::Resyncing));
+    // Of which stock a message of two bytes was, nobody knows.
+    rig.binary(&packet(6, &[vec![b'X', 0]]));
+    assert_eq!(rig.state("AA"), BookState::Resyncing);
+}
