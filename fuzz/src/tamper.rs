@@ -127,7 +127,9 @@ impl Between for Tamper {
             }
             200..=229 => None,
             230..=239 => {
-                reply.status = 100 + self.dice.below(500) as u16;
+                // These two say that there is no such symbol, and are believed for good.
+                let status = 100 + self.dice.below(500) as u16;
+                reply.status = if matches!(status, 400 | 404) { 500 } else { status };
                 Some(reply)
             }
             _ => {
