@@ -97,14 +97,26 @@ impl Bars {
         topics: &mut Topics<'_>,
         out: &mut Vec<Update>,
     ) -> Option<Nanos> {
+        let lag = self.lag;
+        self.close(|end| here(end, lag, grace) <= now, now, topics, out);
+        self.due(grace)
+    }
+
+    /// Finishes those whose end `is_over`.
+    pub(super) fn close(
+        &mut self,
+        is_over: impl Fn(Nanos) -> bool,
+        now: Nanos,
+        topics: &mut Topics<'_>,
+        out: &mut Vec<Update>,
+    ) {
         for Length { length, builder, channel } in &mut self.lengths {
-            let over = builder.open_until().filter(|end| here(*end, self.lag, grace) <= now);
+            let over = builder.open_until().filter(|end| is_over(*end));
             if let Some(bar) = over.and_then(|end| builder.finish(end, now)) {
                 let channel = topics.channel(channel, Kind::Bar, length.prefix());
                 out.push(Update { channel, event: Event::Bar(bar) });
             }
         }
-        self.due(grace)
     }
 
     fn due(&self, grace: Nanos) -> Option<Nanos> {

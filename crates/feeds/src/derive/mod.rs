@@ -80,6 +80,12 @@ impl Default for DeriveOptions {
 }
 
 impl DeriveOptions {
+    /// Nothing is made.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self { bars: Vec::new(), quotes: false, ..Self::default() }
+    }
+
     /// Which stream of a symbol a topic of `kind` is made of, so that whoever wants the one wants
     /// the other; `None` for status, which is always there. `nbbo.…` is made of quotes.
     #[must_use]
@@ -210,6 +216,16 @@ impl Derive {
             next = [next, due].into_iter().flatten().min();
         }
         self.due = next;
+    }
+
+    /// Finishes every open bar, as no trade comes any more: at the end of a recording, which knows
+    /// no time after that of its last event, `now`.
+    pub fn finish(&mut self, now: Nanos, out: &mut Vec<Update>) {
+        self.due = None;
+        for Symbol { name, bars, .. } in &mut self.symbols {
+            let mut topics = Topics { venue: &self.venue, name, channels: &mut self.channels };
+            bars.close(|_| true, now, &mut topics, out);
+        }
     }
 
     /// When [`Derive::tick`] may have something to add; `None` while no bar is open.

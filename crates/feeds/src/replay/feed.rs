@@ -2,8 +2,10 @@
 
 use market::{Event, Flags, Kind, Nanos, Stamps, Status, VenueState};
 
-use super::source::{Source, Timed, flag};
+use super::derived::Derived;
+use super::source::{Source, Timed, flag, stamps_of};
 use super::timeline::{Speed, Timeline};
+use crate::derive::DeriveOptions;
 use crate::{Channel, Feed, Update};
 
 /// Events that one [`Feed::advance`] gives at most: the driver publishes them before it comes back.
@@ -18,17 +20,25 @@ pub struct ReplayOptions {
     pub speed: Speed,
     /// Whether times of events are moved so that the first is now.
     pub rebase: bool,
+    /// What is made of its trades and books, in the recording's own time, for each venue in it;
+    /// nothing of what the recording has itself.
+    pub derive: DeriveOptions,
 }
 
 /// Plays a [`Source`]. All its events carry [`Flags::REPLAYED`]. Records that cannot be read are
-/// counted and passed over. At its end, or at an error that is the end, the venue's status says so.
+/// counted and passed over. At the end, bars that are still open are finished. At its end, or at an error that is the end, the venue's status says so.
 #[derive(Debug)]
 pub struct ReplayFeed<S> {
     source: S,
     options: ReplayOptions,
     timeline: Timeline,
-    /// The status, then those of the source.
+    /// The status; those of the source and what is made of them, as they were met.
     channels: Vec<Channel>,
+    /// Of each channel of the source, its number here.
+    own: Vec<usize>,
+    derived: Derived,
+    /// The recorded time of the last event.
+    last: Nanos,
     /// The next event, and when it is due.
     next: Option<(Nanos, Timed)>,
     /// The last update is out.
@@ -47,8 +57,11 @@ impl<S: Source> ReplayFeed<S> {
         Self {
             source,
             timeline: Timeline::new(options.speed, start),
+            derived: Derived::new(options.derive.clone()),
             options,
             channels: vec![Channel::new(Kind::Status, topic)],
+            own: Vec::new(),
+            last: 0,
             next: None,
             stopped: false,
             begun: false,
@@ -77,7 +90,12 @@ impl<S: Source> ReplayFeed<S> {
                     if timed.after_pause {
                         self.timeline.skip_pause();
                     }
-                    break Some((self.timeline.due(timed.at), timed));
+                    let due = match timed.at {
+                        // Nobody knows when: it comes with the one before it.
+                        0 => self.timeline.now(),
+                        at => self.timeline.due(at),
+                    };
+                    break Some((due, timed));
                 }
                 Some(Err(error)) => {
                     self.unreadable += 1;
@@ -92,8 +110,39 @@ impl<S: Source> ReplayFeed<S> {
                 None => break None,
             }
         };
-        let known = self.channels.len() - 1;
-        self.channels.extend_from_slice(self.source.channels().get(known..).unwrap_or_default());
+        for new in self.source.channels().get(self.own.len()..).unwrap_or_default() {
+            self.own.push(self.channels.len());
+            self.channels.push(new.clone());
+        }
+    }
+
+    /// Appends an event, with what is made of it behind it.
+    fn give(&mut self, timed: Timed, out: &mut Vec<Update>) {
+        let Timed { at, mut update, .. } = timed;
+        flag(&mut update.event, Flags::REPLAYED);
+        if stamps_of(&mut update.event).received == 0 {
+            flag(&mut update.event, Flags::BAD_TIMESTAMP);
+        }
+        let begun = out.len();
+        self.derived.tick(at, &mut self.channels, out);
+        let own = out.len();
+        let source = self.source.channels();
+        self.derived.update(source, &update, &mut self.channels, out);
+        update.channel = self.own[update.channel];
+        out.insert(own, update);
+        self.finish_times(begun, out);
+        self.last = self.last.max(at);
+    }
+
+    /// Moves the times of all from the `begun`-th on, if they are to be moved.
+    fn finish_times(&self, begun: usize, out: &mut [Update]) {
+        let shift = self.timeline.shift().filter(|_| self.options.rebase);
+        for update in &mut out[begun..] {
+            flag(&mut update.event, Flags::REPLAYED);
+            if let Some(shift) = shift {
+                shift_times(&mut update.event, shift);
+            }
+        }
     }
 
     fn status(&self, state: VenueState, reason: &str, now: Nanos) -> Update {
@@ -118,17 +167,14 @@ impl<S: Source> Feed for ReplayFeed<S> {
         }
         for _ in 0..AT_ONCE {
             let Some((_, timed)) = self.next.take_if(|(due, _)| *due <= now) else { break };
-            let Timed { mut update, .. } = timed;
-            update.channel += 1;
-            flag(&mut update.event, Flags::REPLAYED);
-            if let Some(shift) = self.timeline.shift().filter(|_| self.options.rebase) {
-                shift_times(&mut update.event, shift);
-            }
-            out.push(update);
+            self.give(timed, out);
             self.read();
         }
         if self.next.is_none() {
             self.stopped = true;
+            let begun = out.len();
+            self.derived.finish(self.last, &mut self.channels, out);
+            self.finish_times(begun, out);
             let reason = match &self.problem {
                 Some(problem) if self.unreadable > 0 => {
                     format!("the recording is over; {} unreadable: {problem}", self.unreadable)
@@ -166,24 +212,19 @@ fn cut(reason: &str) -> &str {
 }
 
 fn shift_times(event: &mut Event, by: i64) {
-    let stamps = match event {
-        Event::Trade(trade) => &mut trade.stamps,
-        Event::Quote(quote) => &mut quote.stamps,
-        Event::Book(diff) => &mut diff.stamps,
-        Event::Bar(bar) => {
-            bar.start = bar.start.saturating_add_signed(by);
-            &mut bar.stamps
-        }
-        Event::Status(status) => &mut status.stamps,
-    };
+    if let Event::Bar(bar) = event {
+        bar.start = bar.start.saturating_add_signed(by);
+    }
+    let stamps = stamps_of(event);
     stamps.received = stamps.received.saturating_add_signed(by);
     stamps.event = stamps.event.map(|time| time.saturating_add_signed(by));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{CsvSource, Mapping, Naming};
+    use super::super::{CsvSource, Mapping, Naming, SessionSource};
     use super::*;
+    use crate::adapter::DeskOptions;
 
     const FILE: &str = "\
 symbol,timestamp,local_timestamp,id,side,price,amount
@@ -196,8 +237,12 @@ A,1002,2013,d,buy,3,1
     fn feed(speed: &str, rebase: bool) -> ReplayFeed<CsvSource<&'static [u8]>> {
         let source =
             CsvSource::new(FILE.as_bytes(), &Mapping::tardis_trades(), Naming::plain("x")).unwrap();
-        let options = ReplayOptions { venue: "x".into(), speed: speed.parse().unwrap(), rebase };
-        ReplayFeed::new(source, options, 100_000)
+        let derive = DeriveOptions::nothing();
+        ReplayFeed::new(source, options(speed, rebase, derive), 100_000)
+    }
+
+    fn options(speed: &str, rebase: bool, derive: DeriveOptions) -> ReplayOptions {
+        ReplayOptions { venue: "x".into(), speed: speed.parse().unwrap(), rebase, derive }
     }
 
     fn shown(feed: &impl Feed, updates: &[Update]) -> Vec<String> {
@@ -260,6 +305,26 @@ A,1002,2013,d,buy,3,1
     }
 
     #[test]
+    fn what_has_no_time_comes_with_the_one_before_it() {
+        let session = r#"{"dir":"connect","conn":"w"}
+{"dir":"recv","conn":"w","raw":"{\"channel\":\"heartbeat\"}"}
+{"ts_ns":1700000000000000000,"dir":"recv","conn":"w","raw":"{\"channel\":\"heartbeat\"}"}
+{"ts_ns":1700000000000000009,"dir":"recv","conn":"w","raw":"{\"channel\":\"ticker\",\"type\":\"update\",\"data\":[{\"symbol\":\"A/B\",\"bid\":1,\"bid_qty\":2,\"ask\":3,\"ask_qty\":4}]}"}
+"#;
+        let desk = DeskOptions { venue: "x".into(), ..DeskOptions::default() };
+        let source =
+            SessionSource::new(session.as_bytes(), 1 << 20, crate::venue::Venue::Kraken, desk);
+        let mut feed = ReplayFeed::new(source, options("1", false, DeriveOptions::nothing()), 500);
+        let mut out = Vec::new();
+        feed.advance(500, &mut out);
+        let Event::Status(status) = &out[1].event else { panic!("{out:?}") };
+        assert!(status.stamps.flags.has(Flags::BAD_TIMESTAMP), "{out:?}");
+        // The first that has a time is due at once, however far that is from 1970.
+        let quote = out.iter().find(|update| matches!(update.event, Event::Quote(_)));
+        assert!(quote.is_some(), "{out:?}");
+    }
+
+    #[test]
     fn it_may_be_stopped_at_any_time() {
         let mut feed = feed("1", false);
         let mut out = Vec::new();
@@ -269,5 +334,74 @@ A,1002,2013,d,buy,3,1
         assert_eq!(feed.next_due(), None);
         feed.advance(900_000, &mut out);
         assert_eq!(out.len(), 3);
+    }
+
+    #[test]
+    fn bars_and_quotes_are_made_in_the_time_of_the_recording() {
+        const SECOND: u64 = 1_000_000_000;
+        let trade = |at: u64, price: &str| {
+            let data = format!(r#"{{"price":"{price}","size":"1","side":"buy","trade_id":"t""#);
+            let (event, topic) = (at * SECOND + 7, "trade.y.A");
+            format!(
+                r#"{{"ts":"{event}","topic":"{topic}","seq":1,"data":{data},"ts_event":"{event}","ts_recv":"{event}"}}}}"#
+            )
+        };
+        let book = r#"{"ts":"121000000000","topic":"book.z.B","seq":1,"data":{"reset":true,"bids":[["1","2"]],"asks":[],"ts_recv":"1"}}"#;
+        let lines = [trade(60, "5"), trade(60, "6"), trade(63, "7"), book.to_owned()].join("\n");
+        let header = r#"{"tickwire":"recording","version":1,"started":"1","topics":["trade.>"]}"#;
+        let file = [header, &lines].map(|text| crate::recording::pack(text.as_bytes())).concat();
+        let source = super::super::RecordingSource::new(&file[..]).unwrap();
+        let derive = DeriveOptions { quotes: true, ..DeriveOptions::default() };
+        let mut feed = ReplayFeed::new(source, options("max", false, derive), 900 * SECOND);
+        let mut out = Vec::new();
+        feed.advance(feed.next_due().unwrap(), &mut out);
+        let shown: Vec<String> = out
+            .iter()
+            .map(|update| {
+                let topic = &feed.channels()[update.channel].topic;
+                match &update.event {
+                    Event::Bar(bar) => {
+                        assert!(bar.stamps.flags.has(Flags::REPLAYED));
+                        let start = bar.start / SECOND;
+                        format!("{topic} {start} {}-{}", bar.open, bar.close)
+                    }
+                    Event::Quote(quote) => {
+                        assert!(quote.stamps.flags.has(Flags::REPLAYED));
+                        format!("{topic} {}", quote.bid.unwrap().price)
+                    }
+                    _ => topic.clone(),
+                }
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "status.x",
+                "trade.y.A",
+                "trade.y.A",
+                "bar-1s.y.A 60 5-6",
+                "trade.y.A",
+                "bar-1s.y.A 63 7-7",
+                "bar-1m.y.A 60 5-7",
+                "book.z.B",
+                "quote.z.B 1",
+                "status.x",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_open_at_the_end_is_finished() {
+        let source =
+            CsvSource::new(FILE.as_bytes(), &Mapping::tardis_trades(), Naming::plain("x")).unwrap();
+        let mut feed = ReplayFeed::new(source, options("max", true, DeriveOptions::default()), 0);
+        let mut out = Vec::new();
+        feed.advance(0, &mut out);
+        let bars: Vec<&str> = out
+            .iter()
+            .filter(|update| matches!(update.event, Event::Bar(_)))
+            .map(|update| feed.channels()[update.channel].topic.as_str())
+            .collect();
+        assert_eq!(bars, ["bar-1s.x.A", "bar-1m.x.A", "bar-1s.x.B", "bar-1m.x.B"]);
     }
 }

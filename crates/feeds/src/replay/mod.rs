@@ -5,13 +5,16 @@
 //! - [`CsvSource`]: CSV files, of which a [`Mapping`] says what each column means.
 //! - [`DbnSource`]: files of Databento.
 //! - [`SessionSource`]: sessions of venues, through their adapters.
+//! - [`ItchSource`]: files of ITCH messages and captured packets, through its adapter.
 //! - [`RecordingSource`]: recordings of our own.
 //! - [`ReplayFeed`]: a source as a [`Feed`](crate::Feed) of the broker.
 //! - [`Timeline`] and [`Speed`]: when each event is due.
 
 mod csv;
 mod dbn;
+mod derived;
 mod feed;
+mod itch;
 mod recorded;
 mod session;
 mod source;
@@ -20,7 +23,8 @@ mod timeline;
 pub use self::csv::{Cell, CsvSource, Mapping, Shape, TimeColumn, TimeFormat};
 pub use self::dbn::DbnSource;
 pub use self::feed::{ReplayFeed, ReplayOptions};
+pub use self::itch::ItchSource;
 pub use self::recorded::RecordingSource;
 pub use self::session::SessionSource;
-pub use self::source::{Naming, Source, SourceError, Timed};
+pub use self::source::{Channels, Naming, Source, SourceError, Timed};
 pub use self::timeline::{BadSpeed, Speed, Timeline};

@@ -10,14 +10,19 @@ use super::source::{Source, SourceError, Timed, flag};
 use crate::recording::{Entry, Frames, Header, data};
 use crate::{Channel, Update};
 
+/// What a recorder leaves behind that was killed.
+const UNFINISHED: &str = "a frame that was never finished; all before it was played";
+
 /// Most topics of a recording.
 const TOPICS_MAX: usize = 1_000_000;
 
 /// Reads the market topics of a recording. Entries of other topics have no place in a feed; they
-/// are counted in [`RecordingSource::skipped`].
+/// are counted in [`Source::skipped`]. A frame at the end that was never finished, as a recorder
+/// leaves that was killed, is told of behind all that is whole.
 #[derive(Debug)]
 pub struct RecordingSource<R> {
     frames: Frames<R>,
+    header: Header,
     lines: VecDeque<String>,
     line: u64,
     now: Nanos,
@@ -44,9 +49,10 @@ impl<R: Read> RecordingSource<R> {
         let header = Header::parse(&header).map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
             frames,
+            now: header.started,
+            header,
             lines,
             line: 1,
-            now: header.started,
             channels: Vec::new(),
             topics: FxHashMap::default(),
             after_pause: false,
@@ -55,10 +61,10 @@ impl<R: Read> RecordingSource<R> {
         })
     }
 
-    /// Entries of topics that are none of the market kinds.
+    /// What the recorder had asked for.
     #[must_use]
-    pub fn skipped(&self) -> u64 {
-        self.skipped
+    pub fn header(&self) -> &Header {
+        &self.header
     }
 
     fn take(&mut self, line: &str) -> Result<Option<Timed>, String> {
@@ -133,7 +139,15 @@ impl<R: Read> Iterator for RecordingSource<R> {
                     self.ended = true;
                     return Some(Err(SourceError::Unusable(error.to_string())));
                 }
-                None => self.ended = true,
+                None => {
+                    self.ended = true;
+                    let torn = self.frames.tail().torn;
+                    if torn > 0 {
+                        let place = "the end".to_owned();
+                        let problem = format!("the last {torn} bytes are of {UNFINISHED}");
+                        return Some(Err(SourceError::Record { place, problem }));
+                    }
+                }
             }
         }
     }
@@ -143,6 +157,11 @@ impl<R: Read> Source for RecordingSource<R> {
     fn channels(&self) -> &[Channel] {
         &self.channels
     }
+
+    /// Entries of topics that are none of the market kinds.
+    fn skipped(&self) -> u64 {
+        self.skipped
+    }
 }
 
 #[cfg(test)]
@@ -150,6 +169,7 @@ mod tests {
     use super::super::{ReplayFeed, ReplayOptions};
     use super::*;
     use crate::Feed as _;
+    use crate::derive::DeriveOptions;
     use crate::recording::pack;
 
     const LINES: &str = r#"{"ts":"1000","topic":"book.x.A","seq":41,"snapshot":true,"data":{"bids":[["1.0","2"]],"asks":[],"checksum":7,"ts_recv":"900"}}
@@ -179,7 +199,9 @@ mod tests {
         let found: Vec<_> = source.by_ref().collect();
         let topics: Vec<_> = source.channels().iter().map(|c| c.topic.as_str()).collect();
         assert_eq!(topics, ["book.x.A", "trade.x.A", "quote.x.A", "bar-1s.x.A", "status.x"]);
-        assert_eq!((found.len(), source.skipped()), (7, 1));
+        assert_eq!((found.len(), source.skipped()), (8, 1));
+        let torn = found[7].as_ref().unwrap_err().to_string();
+        assert!(torn.starts_with("the end: the last 9 bytes are of a frame"), "{torn}");
         let timed = |index: usize| found[index].as_ref().unwrap();
         let Event::Book(diff) = &timed(0).update.event else { panic!("{found:?}") };
         assert!(diff.reset && timed(0).at == 3000, "{found:?}");
@@ -198,7 +220,12 @@ mod tests {
         let file = file();
         let source = RecordingSource::new(&file[..]).unwrap();
         let speed = "1".parse().unwrap();
-        let options = ReplayOptions { venue: "replay".into(), speed, rebase: false };
+        let options = ReplayOptions {
+            venue: "replay".into(),
+            speed,
+            rebase: false,
+            derive: DeriveOptions::nothing(),
+        };
         let mut feed = ReplayFeed::new(source, options, 10_000);
         let (mut out, mut times) = (Vec::new(), Vec::new());
         while let Some(due) = feed.next_due() {

@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::io::BufRead;
 
 use market::Nanos;
-use rustc_hash::FxHashMap;
 
-use super::source::{Source, SourceError, Timed};
+use super::source::{Channels, Source, SourceError, Timed};
 use crate::adapter::{Action, DeskOptions};
 use crate::session::{Player, Records};
 use crate::venue::Venue;
@@ -28,9 +27,8 @@ struct Found {
     now: Nanos,
     records: u64,
     ready: VecDeque<Result<Timed, SourceError>>,
-    channels: Vec<Channel>,
     /// Each connection's adapter numbers its channels by itself.
-    by_topic: FxHashMap<Box<str>, usize>,
+    channels: Channels,
 }
 
 impl<R: BufRead> SessionSource<R> {
@@ -43,20 +41,6 @@ impl<R: BufRead> SessionSource<R> {
             player: Player::new(venue, options),
             found: Found::default(),
             ended: false,
-        }
-    }
-}
-
-impl Found {
-    fn channel(&mut self, channel: &Channel) -> usize {
-        match self.by_topic.get(channel.topic.as_str()) {
-            Some(&known) => known,
-            None => {
-                self.channels.push(channel.clone());
-                let new = self.channels.len() - 1;
-                self.by_topic.insert(channel.topic.as_str().into(), new);
-                new
-            }
         }
     }
 }
@@ -94,7 +78,7 @@ impl<R: BufRead> Iterator for SessionSource<R> {
                     }
                 }
                 for Update { channel, event } in out.updates.drain(..) {
-                    let channel = found.channel(&adapter.desk().channels()[channel]);
+                    let channel = found.channels.number(&adapter.desk().channels()[channel]);
                     let update = Update { channel, event };
                     found.ready.push_back(Ok(Timed { at: found.now, after_pause: false, update }));
                 }
@@ -105,6 +89,6 @@ impl<R: BufRead> Iterator for SessionSource<R> {
 
 impl<R: BufRead> Source for SessionSource<R> {
     fn channels(&self) -> &[Channel] {
-        &self.found.channels
+        self.found.channels.all()
     }
 }

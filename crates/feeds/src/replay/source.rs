@@ -25,6 +25,22 @@ pub struct Timed {
 pub trait Source: Iterator<Item = Result<Timed, SourceError>> {
     /// The topics of the events so far; new ones are only ever added at the end.
     fn channels(&self) -> &[Channel];
+
+    /// Parts of the recording that were read and have no event here, such as topics of no market
+    /// kind.
+    fn skipped(&self) -> u64 {
+        0
+    }
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn channels(&self) -> &[Channel] {
+        (**self).channels()
+    }
+
+    fn skipped(&self) -> u64 {
+        (**self).skipped()
+    }
 }
 
 /// What cannot be read.
@@ -119,14 +135,48 @@ impl Topics {
     }
 }
 
-/// Adds a flag to an event: the one place where events of recordings are marked as such.
-pub(super) fn flag(event: &mut Event, flag: Flags) {
-    let stamps: &mut Stamps = match event {
+/// Channels put together from those of several adapters or files, each of which has numbers of its
+/// own: one topic has one number.
+#[derive(Debug, Default)]
+pub struct Channels {
+    all: Vec<Channel>,
+    by_topic: FxHashMap<Box<str>, usize>,
+}
+
+impl Channels {
+    /// The number of `channel`, which is added if it is new.
+    pub fn number(&mut self, channel: &Channel) -> usize {
+        match self.by_topic.get(channel.topic.as_str()) {
+            Some(&known) => known,
+            None => {
+                self.all.push(channel.clone());
+                let new = self.all.len() - 1;
+                self.by_topic.insert(channel.topic.as_str().into(), new);
+                new
+            }
+        }
+    }
+
+    /// All of them; new ones are only ever added at the end.
+    #[must_use]
+    pub fn all(&self) -> &[Channel] {
+        &self.all
+    }
+}
+
+/// An event's times and flags.
+pub(super) fn stamps_of(event: &mut Event) -> &mut Stamps {
+    match event {
         Event::Trade(trade) => &mut trade.stamps,
         Event::Quote(quote) => &mut quote.stamps,
         Event::Book(diff) => &mut diff.stamps,
         Event::Bar(bar) => &mut bar.stamps,
         Event::Status(status) => &mut status.stamps,
-    };
+    }
+}
+
+/// Adds a flag to an event: the one place where events of recordings are marked as such.
+pub(super) fn flag(event: &mut Event, flag: Flags) {
+    let stamps = stamps_of(event);
     stamps.flags = stamps.flags.with(flag);
 }

@@ -11,6 +11,7 @@ pub mod kraken;
 pub mod okx;
 mod snapshot;
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::adapter::{Adapter, DeskOptions};
@@ -72,6 +73,20 @@ impl Venue {
         !matches!(self, Self::Bybit | Self::Bitstamp | Self::Itch(_))
     }
 
+    /// The depths of a book that it can be asked for.
+    #[must_use]
+    pub fn depths(self) -> Depths {
+        match self {
+            Self::Bybit | Self::BybitLinear => Depths::Steps(&bybit::DEPTHS),
+            Self::Kraken | Self::KrakenV1 => Depths::Steps(&kraken::DEPTHS),
+            Self::Okx => Depths::Own("its channel `books` has 400 levels"),
+            Self::Binance | Self::BinanceUs => Depths::UpTo(binance::DEPTH_MAX),
+            Self::Bitstamp | Self::Coinbase | Self::Itch(_) => {
+                Depths::Own("it gives the whole book")
+            }
+        }
+    }
+
     /// An adapter for one connection.
     #[must_use]
     pub fn adapter(self, options: DeskOptions) -> Box<dyn Adapter> {
@@ -86,6 +101,53 @@ impl Venue {
             Self::Bitstamp => Box::new(bitstamp::Bitstamp::new(options)),
             Self::Coinbase => Box::new(coinbase::Coinbase::new(options)),
             Self::Itch(framing) => Box::new(Itch::new(ItchOptions::new(framing, options))),
+        }
+    }
+}
+
+/// The depths of a book that a venue can be asked for, in levels a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depths {
+    /// Its own only; why.
+    Own(&'static str),
+    /// These; of those that have as many levels as are asked for, the least is taken.
+    Steps(&'static [usize]),
+    /// Any up to this.
+    UpTo(usize),
+}
+
+impl Depths {
+    /// Whether it can be asked for `levels`.
+    #[must_use]
+    pub fn cover(self, levels: usize) -> bool {
+        levels > 0 && levels <= self.most()
+    }
+
+    /// The most that it can be asked for; 0 where nothing can be chosen.
+    #[must_use]
+    pub fn most(self) -> usize {
+        match self {
+            Self::Own(_) => 0,
+            Self::Steps(steps) => steps.iter().copied().max().unwrap_or(0),
+            Self::UpTo(most) => most,
+        }
+    }
+}
+
+impl fmt::Display for Depths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own(why) => write!(f, "no depth, as {why}"),
+            Self::UpTo(most) => write!(f, "1 to {most}"),
+            Self::Steps(steps) => {
+                let steps: Vec<_> = steps.iter().map(usize::to_string).collect();
+                write!(
+                    f,
+                    "1 to {}; it has {}, and the next is taken",
+                    self.most(),
+                    steps.join(", ")
+                )
+            }
         }
     }
 }

@@ -196,6 +196,15 @@ impl Mapping {
         }
     }
 
+    /// The mappings that have a name in configurations.
+    pub const NAMES: [&'static str; 5] = [
+        "tardis-trades",
+        "tardis-quotes",
+        "tardis-book-snapshots",
+        "tardis-book-changes",
+        "truefx-quotes",
+    ];
+
     /// A mapping by its name in configurations.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -29,6 +29,8 @@ pub(super) struct Framed<R> {
     /// Bytes of metadata that are still to come.
     metadata: u64,
     ended: bool,
+    /// The file ends within something. Its own crate would take it for whole.
+    torn: bool,
 }
 
 impl<R: Read> Framed<R> {
@@ -42,6 +44,7 @@ impl<R: Read> Framed<R> {
             version: None,
             metadata: 0,
             ended: false,
+            torn: false,
         }
     }
 
@@ -55,8 +58,8 @@ impl<R: Read> Framed<R> {
         self.ended = self.buffer.len() == before;
         self.check()?;
         if self.ended {
-            // What is cut off is for the decoder to judge.
-            self.checked = self.buffer.len();
+            let told = self.version.is_some_and(|version| version > 0);
+            self.torn = told && (self.metadata > 0 || self.checked < self.buffer.len());
         }
         Ok(())
     }
@@ -125,6 +128,10 @@ impl<R: Read> Read for Framed<R> {
             self.fill()?;
         }
         let length = (self.checked - self.given).min(into.len());
+        if length == 0 && self.torn && !into.is_empty() {
+            let problem = "the file ends within a record";
+            return Err(io::Error::new(ErrorKind::InvalidData, problem));
+        }
         into[..length].copy_from_slice(&self.buffer[self.given..self.given + length]);
         self.given += length;
         Ok(length)

@@ -10,7 +10,7 @@
 //! | `ohlcv-1s`, `-1m`, `-1h`, `-1d` | bars `bar-1s` to `bar-1d`, due when they were finished; how many trades they hold is not known and 0 |
 //!
 //! Prices are whole numbers of 1e-9 there; here they lose the zeros at their end. Records of other
-//! kinds are counted in [`DbnSource::skipped`]. A book whose file begins in the middle of a session
+//! kinds are counted in [`Source::skipped`]. A book whose file begins in the middle of a session
 //! is marked as unverified until the venue clears it.
 
 mod book;
@@ -79,12 +79,6 @@ impl<R: Read> DbnSource<R> {
         };
         Ok(Self { decoder, state, ended: false })
     }
-
-    /// Records of kinds that have no event here.
-    #[must_use]
-    pub fn skipped(&self) -> u64 {
-        self.state.skipped
-    }
 }
 
 /// A record as what it says that it is.
@@ -131,6 +125,11 @@ impl<R: Read> Iterator for DbnSource<R> {
 impl<R: Read> Source for DbnSource<R> {
     fn channels(&self) -> &[Channel] {
         self.state.topics.channels()
+    }
+
+    /// Records of kinds that have no event here.
+    fn skipped(&self) -> u64 {
+        self.state.skipped
     }
 }
 

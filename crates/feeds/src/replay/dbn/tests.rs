@@ -206,3 +206,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_file_that_was_cut_off_says_so_behind_all_that_is_whole() {
+    let records = [1, 2].map(|id| mbo(b'A', b'B', id, 1_000_000_000, 1, true));
+    let whole = file(Schema::Mbo, &records);
+    let (events, _) = read(&whole);
+    assert!(events.len() == 2 && events.iter().all(Result::is_ok), "{events:?}");
+    for cut in 1..size_of::<MboMsg>() {
+        let (events, _) = read(&whole[..whole.len() - cut]);
+        assert_eq!(events.len(), 2, "cut by {cut}");
+        assert!(events[0].is_ok(), "{events:?}");
+        let error = events[1].as_ref().unwrap_err();
+        assert!(error.contains("ends within a record"), "{error}");
+    }
+}

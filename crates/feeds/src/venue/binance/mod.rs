@@ -85,6 +85,9 @@ const WEIGHT_PER_MINUTE: u64 = 6_000;
 /// request weight would last for a few books a minute only.
 const DEEP_SYMBOLS: usize = 20;
 
+/// Most levels a side of a snapshot.
+pub(super) const DEPTH_MAX: usize = 5_000;
+
 /// The adapter for one connection to Binance or Binance US.
 #[derive(Debug)]
 pub(super) struct Binance {
@@ -140,7 +143,7 @@ impl Binance {
             };
         }
         let few = !options.open && options.symbols.len() <= DEEP_SYMBOLS;
-        let limit = options.depth.unwrap_or(if few { 5_000 } else { 1_000 }).clamp(1, 5_000);
+        let limit = options.depth.unwrap_or(if few { 5_000 } else { 1_000 }).clamp(1, DEPTH_MAX);
         let cost = 60 * SECOND * weight(limit) / WEIGHT_PER_MINUTE;
         let recorded = options.recorded;
         Self {

@@ -31,7 +31,7 @@ const QUOTES: &[&str] = &[
 ];
 
 /// Levels a side that can be subscribed.
-const DEPTHS: [usize; 4] = [1, 50, 200, 1000];
+pub(super) const DEPTHS: [usize; 4] = [1, 50, 200, 1000];
 
 /// How often the client must ping.
 const PING_INTERVAL: Nanos = 20 * SECOND;

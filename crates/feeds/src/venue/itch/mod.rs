@@ -42,7 +42,7 @@ mod trade_date;
 mod transport;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use market::{BookSide, Decimal, Nanos, VenueState};
 

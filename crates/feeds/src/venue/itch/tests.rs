@@ -38,15 +38,15 @@ impl Bytes {
     }
 }
 
-pub(super) fn system(event: u8) -> Vec<u8> {
+pub(crate) fn system(event: u8) -> Vec<u8> {
     begin(b'S', 0).raw(&[event]).0
 }
 
-pub(super) fn directory(locate: u16, stock: &str) -> Vec<u8> {
+pub(crate) fn directory(locate: u16, stock: &str) -> Vec<u8> {
     begin(b'R', locate).stock(stock).raw(&[b' '; 20]).0
 }
 
-pub(super) fn add(
+pub(crate) fn add(
     locate: u16,
     stock: &str,
     order: u64,
@@ -103,7 +103,7 @@ pub(super) fn other(kind: u8, length: usize) -> Vec<u8> {
 }
 
 /// Wraps messages as they are in a file.
-pub(super) fn file(messages: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn file(messages: &[Vec<u8>]) -> Vec<u8> {
     let prefixed = messages.iter().map(|m| [&(m.len() as u16).to_be_bytes()[..], m].concat());
     prefixed.collect::<Vec<_>>().concat()
 }

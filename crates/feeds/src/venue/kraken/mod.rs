@@ -26,7 +26,7 @@ use crate::adapter::{
 };
 
 /// Levels a side that can be subscribed.
-const DEPTHS: [usize; 5] = [10, 25, 100, 500, 1000];
+pub(super) const DEPTHS: [usize; 5] = [10, 25, 100, 500, 1000];
 
 /// Symbols in one request; no bound is documented.
 const SYMBOLS_PER_REQUEST: usize = 100;
