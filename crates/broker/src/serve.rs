@@ -139,6 +139,8 @@ fn greet(app: &App, config: &Config) {
 
 fn example_pattern(config: &Config) -> String {
     match config.running_feeds().first() {
+        // Its topics are those of the recording.
+        Some(feed) if feed.adapter == FeedAdapter::Replay => ">".to_owned(),
         Some(feed) => format!("quote.{}.*", feed.venue),
         None => ">".to_owned(),
     }

@@ -20,6 +20,10 @@ use crate::venue::Venue;
 
 pub use self::records::{Records, RecordsError};
 
+/// MiB of lines that are held back to bring them into order, unless somebody knows better. See
+/// [`Records`].
+pub const WINDOW_MIB: usize = 128;
+
 /// What a line of a session tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

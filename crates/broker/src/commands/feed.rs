@@ -96,6 +96,9 @@ impl FeedArguments {
         parse_venue_segment(&name).map_err(|problem| anyhow::anyhow!("--as {name}: {problem}"))?;
         let streams: Streams = parse_streams(&self.streams)
             .map_err(|problem| anyhow::anyhow!("--streams {}: {problem}", self.streams))?;
+        if let Some(depth) = self.depth.filter(|depth| !venue.depths().cover(*depth)) {
+            bail!("--depth {depth}: {} takes {}", venue.name(), venue.depths());
+        }
         let desk = DeskOptions {
             venue: name,
             symbols: self.symbols.clone(),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use feeds::adapter::{Action, Adapter, DeskOptions, Output};
-use feeds::session::{Player, Records, RecordsError};
+use feeds::session::{Player, Records, RecordsError, WINDOW_MIB};
 use feeds::venue::Venue;
 use feeds::venue::itch::{Framing, ItchOptions, Recording};
 use feeds::zstandard;
@@ -63,7 +63,7 @@ pub struct InspectArguments {
 
     /// MiB of lines that are held back to bring them into order; larger files are never in memory
     /// as a whole
-    #[arg(long, value_name = "MIB", default_value_t = 128)]
+    #[arg(long, value_name = "MIB", default_value_t = WINDOW_MIB)]
     pub window: usize,
 }
 

@@ -1,19 +1,19 @@
 //! Values that are good each on its own and do not go together.
 
+mod feed;
+
 use std::collections::HashMap;
 
 use super::loader::{Loader, Origins};
-use super::problem::{Origin, excerpt};
+use super::problem::Origin;
 use super::quantity::show_time;
-use super::rule::Symbols;
-use super::settings::FeedAdapter;
 
 /// Adds a problem for each pair of values that do not go together.
 pub(super) fn together(loader: &mut Loader) {
     remote_listener(loader);
     idle_before_ping(loader);
     same_venue(loader);
-    symbols_of_adapters(loader);
+    feed::each(loader);
 }
 
 /// Without rights, an open port means that anyone may publish prices.
@@ -91,50 +91,7 @@ fn same_venue(loader: &mut Loader) {
     }
 }
 
-/// A simulated exchange makes its symbols up, a venue must be told which.
-fn symbols_of_adapters(loader: &mut Loader) {
-    let mut problems = Vec::new();
-    for (index, feed) in loader.config.feeds.iter().enumerate() {
-        let mut say = |key: &str, message: String| {
-            let origin = match loader.origins.get(&Origins::feed_path(index, key)) {
-                Origin::Default => loader.origins.get(&Origins::feed_path(index, "")),
-                set => set,
-            };
-            problems.push((origin, format!("feed.{key}"), message));
-        };
-        match (feed.adapter, &feed.symbols) {
-            (FeedAdapter::Sim, Symbols::Listed(list)) => {
-                let why = "a list, and a simulated exchange makes up its own; allowed for sim: \
-                           how many";
-                let shown = excerpt(&format!("{list:?}"));
-                say("symbols", format!("feed.symbols = {shown}: {why}"));
-            }
-            (FeedAdapter::Venue(venue), Symbols::Count(count)) => {
-                let name = venue.name();
-                let why = format!("a venue must be told which; allowed for {name}: a list");
-                say("symbols", format!("feed.symbols = {count}: {why}"));
-            }
-            (FeedAdapter::Venue(_), Symbols::Listed(list)) if list.len() > feed.symbols_max => {
-                let (many, max) = (list.len(), feed.symbols_max);
-                let why = format!("more than feed.symbols_max, {max}; allowed: at most so many");
-                say("symbols", format!("feed.symbols: {many} symbols: {why}"));
-            }
-            (FeedAdapter::Sim, Symbols::Count(_)) if feed.depth > SIMULATED_DEPTH_MAX => {
-                let why = format!("too large; allowed for sim: 0 to {SIMULATED_DEPTH_MAX}");
-                say("depth", format!("feed.depth = {}: {why}", feed.depth));
-            }
-            _ => {}
-        }
-    }
-    for (origin, key, message) in problems {
-        loader.problem(origin, &key, message);
-    }
-}
-
-/// Levels a side of a simulated book, at most.
-const SIMULATED_DEPTH_MAX: usize = 500;
-
 /// Whether one of the keys was refused, so that its value here is not the one that was written.
-fn refused(loader: &Loader, keys: &[&str]) -> bool {
+pub(super) fn refused(loader: &Loader, keys: &[&str]) -> bool {
     loader.problems.iter().any(|problem| keys.contains(&problem.key.as_str()))
 }

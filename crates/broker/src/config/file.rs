@@ -1,6 +1,7 @@
 //! Reading a TOML file into the settings, with the place of each mistake.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use toml_edit::{Item, Key, TableLike};
@@ -158,11 +159,17 @@ impl Reader<'_> {
                     self.loader.origins.set(Origins::feed_path(index, name), origin);
                 }
                 Err(reason) => {
-                    refused |= matches!(name, "venue" | "adapter");
+                    refused |= matches!(name, "venue" | "adapter" | "format");
                     let allowed = (setting.allowed)();
                     let message = format!("{path} = {shown}: {reason}; allowed: {allowed}");
                     self.loader.problem(origin, &path, message);
                 }
+            }
+        }
+        // A file with relative names may be used from anywhere.
+        if let Some(folder) = Path::new(&*self.place.path).parent() {
+            for file in &mut feed.files {
+                *file = folder.join(&*file);
             }
         }
         feed.settle(|key| set.contains(&key));

@@ -23,7 +23,9 @@
 //!
 //! Nothing here reads a file or the environment: the caller passes their contents in.
 
+mod adapter;
 mod check;
+mod feed_keys;
 mod file;
 mod loader;
 mod lookup;
@@ -40,12 +42,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use adapter::{FeedAdapter, Format};
 pub use loader::{Effective, Loader};
 pub use problem::{ConfigError, Origin, Problem};
 pub use reference::{reference_tables, reference_toml};
 pub use rule::Symbols;
 pub(crate) use rule::{parse_streams, parse_venue_segment};
 pub use settings::{
-    Config, Feed, FeedAdapter, History, Http, Log, LogFormat, LogLevel, Server, Shutdown,
-    Subscriptions, Topics, WebSocket,
+    Config, Feed, History, Http, Log, LogFormat, LogLevel, Server, Shutdown, Subscriptions, Topics,
+    WebSocket,
 };

@@ -1,6 +1,6 @@
 //! A value as it was written, before a rule has judged it.
 
-use toml_edit::{Item, Value};
+use toml_edit::{Item, TableLike, Value};
 
 /// A value of a file, of a variable or of a flag.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +13,10 @@ pub(super) enum Raw {
     Text(String),
     /// A list in a file.
     List(Vec<Self>),
+    /// A number with a fraction in a file.
+    Fraction(f64),
+    /// A table in a file, in one line or below a header of its own.
+    Table(Vec<(String, Self)>),
     /// Something in a file that no setting takes, named.
     Other(&'static str),
     /// The text of a variable or flag, whose type only the rule knows.
@@ -24,7 +28,8 @@ impl Raw {
     pub(super) fn from_item(item: &Item) -> Self {
         match item {
             Item::Value(value) => Self::from_value(value),
-            Item::None | Item::Table(_) => Self::Other("a table"),
+            Item::None => Self::Other("nothing"),
+            Item::Table(table) => Self::from_table(table),
             Item::ArrayOfTables(_) => Self::Other("a list of tables"),
         }
     }
@@ -35,10 +40,15 @@ impl Raw {
             Value::Integer(integer) => Self::Integer(*integer.value()),
             Value::String(text) => Self::Text(text.value().clone()),
             Value::Array(list) => Self::List(list.iter().map(Self::from_value).collect()),
-            Value::Float(_) => Self::Other("a number with a fraction"),
+            Value::Float(number) => Self::Fraction(*number.value()),
             Value::Datetime(_) => Self::Other("a date or time of day"),
-            Value::InlineTable(_) => Self::Other("a table"),
+            Value::InlineTable(table) => Self::from_table(table),
         }
+    }
+
+    fn from_table(table: &dyn TableLike) -> Self {
+        let entry = |(key, item): (&str, &Item)| (key.to_owned(), Self::from_item(item));
+        Self::Table(table.iter().map(entry).collect())
     }
 
     /// The characters, where there are any.
@@ -57,6 +67,8 @@ impl Raw {
             Self::Integer(_) => "a number",
             Self::Text(_) => "a string",
             Self::List(_) => "a list",
+            Self::Fraction(_) => "a number with a fraction",
+            Self::Table(_) => "a table",
             Self::Other(name) => name,
         };
         format!("{found} where {expected} belongs")

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::feed_keys::means_something;
 use super::settings::{Config, FEED, SECTIONS};
 use super::table::Section;
 
@@ -31,7 +32,7 @@ pub fn reference_toml() -> String {
         comment(&mut output, section.doc);
         // Writing to a string cannot fail.
         _ = writeln!(output, "[{}]", section.name);
-        explained(&mut output, section, &config);
+        explained(&mut output, section, &config, |_| true);
     }
     output.push('\n');
     comment(&mut output, FEED.doc);
@@ -39,25 +40,32 @@ pub fn reference_toml() -> String {
     for (index, feed) in config.feeds.iter().enumerate() {
         if index == 0 {
             _ = writeln!(output, "[[{}]]", FEED.name);
-            explained(&mut output, &FEED, feed);
+            comment(&mut output, "Keys behind a # mean nothing for this adapter.");
+            explained(&mut output, &FEED, feed, |key| means_something(feed, key));
             continue;
         }
         _ = writeln!(output, "\n[[{}]]", FEED.name);
-        for setting in FEED.settings {
+        for setting in FEED.settings.iter().filter(|row| means_something(feed, row.key)) {
             _ = writeln!(output, "{} = {}", setting.key, (setting.show)(feed));
         }
     }
     output
 }
 
-fn explained<T>(output: &mut String, section: &Section<T>, values: &T) {
+fn explained<T>(
+    output: &mut String,
+    section: &Section<T>,
+    values: &T,
+    in_force: impl Fn(&str) -> bool,
+) {
     for (index, setting) in section.settings.iter().enumerate() {
         if index > 0 {
             output.push('\n');
         }
         comment(output, setting.doc);
         comment(output, &format!("Allowed: {}.", (setting.allowed)()));
-        _ = writeln!(output, "{} = {}", setting.key, (setting.show)(values));
+        let mark = if in_force(setting.key) { "" } else { "#" };
+        _ = writeln!(output, "{mark}{} = {}", setting.key, (setting.show)(values));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::feed_keys::means_something;
 use super::loader::Origins;
 use super::problem::Origin;
 use super::settings::{Config, FEED, SECTIONS};
@@ -17,7 +18,8 @@ pub(super) fn effective(config: &Config, origins: &Origins) -> String {
         block(&mut output, &format!("[{}]", section.name), rows.collect());
     }
     for (index, feed) in config.feeds.iter().enumerate() {
-        let rows = FEED.settings.iter().map(|setting| {
+        let settings = FEED.settings.iter().filter(|row| means_something(feed, row.key));
+        let rows = settings.map(|setting| {
             let origin = origins.get(&Origins::feed_path(index, setting.key));
             (setting.key, (setting.show)(feed), origin)
         });

@@ -8,12 +8,16 @@ use std::time::Duration;
 use super::quantity;
 use super::raw::Raw;
 
+mod columns;
 mod feed;
+mod replay;
 mod topic;
 
+pub(super) use columns::columns;
 pub use feed::Symbols;
 pub(crate) use feed::parse_streams;
 pub(super) use feed::{streams, symbols, url};
+pub(super) use replay::{date, files, speed};
 pub(crate) use topic::parse_venue_segment;
 pub(super) use topic::{patterns, venue};
 

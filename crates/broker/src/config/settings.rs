@@ -1,14 +1,18 @@
 //! The table of all settings, and the plain typed [`Config`] that grows out of it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use feeds::adapter::Streams;
-use feeds::venue::Venue;
+use feeds::replay::{Mapping, Speed};
+use feeds::venue::itch::TradeDate;
 use topics::Pattern;
 
+use super::adapter::{FeedAdapter, Format};
 use super::rule::{
-    Symbols, address, choice, count, patterns, size, streams, switch, symbols, time, url, venue,
+    Symbols, address, choice, columns, count, date, files, patterns, size, speed, streams, switch,
+    symbols, time, url, venue,
 };
 use super::table::{settings, tables};
 use crate::feed::Scheme;
@@ -121,18 +125,21 @@ settings! {
 tables! {
     /// One feed that the broker runs itself.
     [[feed]] Feed {
-        /// What speaks: `sim` is a simulated exchange inside the broker, any other name the
-        /// protocol of that venue.
+        /// What speaks: `sim` is a simulated exchange inside the broker, `replay` plays recorded
+        /// files, any other name is the protocol of that venue; a key that means nothing for it is
+        /// refused.
         adapter: FeedAdapter = FeedAdapter::Sim, choice(&FeedAdapter::ALL);
         /// The second segment of the feed's topics, as in `trade.sim.BTC-USD`; no two feeds share
-        /// one, and without it a venue's feed takes the name of its adapter.
+        /// one, and without it a feed takes the name of its adapter. The topics of a replayed
+        /// `recording` stay as they are, and only `status.` has this name.
         venue: String = "sim".to_owned(), venue();
-        /// Symbols: for `sim` how many are traded, for a venue which ones, as it spells them.
+        /// Symbols: for `sim` how many are traded, for a venue which ones, as it spells them; for
+        /// `replay` the one of files in which no column has it.
         symbols: Symbols = Symbols::Count(20), symbols();
         /// What a venue is asked for.
         streams: Streams = Streams::ALL, streams();
         /// Price levels of a book on each side; 0 is what the venue gives unasked, and 25 for
-        /// `sim`, which has at most 500.
+        /// `sim`, which has at most 500. In a replayed session, what the recorder had asked for.
         depth: usize = 0, count(0..=10_000);
         /// The venue's WebSocket; empty for the real one, and without a path it takes that of the
         /// real one.
@@ -144,22 +151,39 @@ tables! {
         on_demand: bool = false, switch();
         /// Time for which a venue's stream stays open after its last subscriber, with `on_demand`.
         linger: Duration = 30 * SECOND, time(Duration::ZERO..=HOUR);
-        /// Symbols that a venue's feed may have at most.
+        /// Symbols that a venue's feed or a replay may have at most.
         symbols_max: usize = 10_000, count(1..=1_000_000);
         /// Updates per second of `sim` over all symbols: trades, quotes and books together.
         updates_per_second: u32 = 1_000, count(1..=1_000_000);
-        /// Seed of the prices of `sim`: the same seed gives the same events.
+        /// Seed of the prices of `sim`: the same seed gives the same events. For a venue, of the
+        /// jitter in its waits, so that a test knows them; there 0, or none, is another each time.
         seed: u64 = 1, count(0..=i64::MAX.unsigned_abs());
+        /// What `replay` plays, one file after the other, compressed with zstd or not; a relative
+        /// name counts from the folder of the configuration file.
+        files: Vec<PathBuf> = Vec::new(), files();
+        /// What the files are: `recording` is what `tickwire record` writes, `csv` has its
+        /// `columns` named here, `tardis-…` and `truefx-…` are CSV of known columns, `databento` is
+        /// DBN; the name of a venue is a recorded session of it, and for `itch…` its messages or
+        /// captured packets.
+        format: Format = Format::Recording, choice(&Format::ALL);
+        /// How many times as fast as it was recorded a replay is; `"max"` waits for nothing.
+        speed: Speed = Speed::NORMAL, speed();
+        /// Which column of `csv` means what.
+        columns: Option<Mapping> = None, columns();
+        /// The day in New York on which the messages of an ITCH file were sent; not needed for
+        /// captured packets, which have the time.
+        date: Option<TradeDate> = None, date();
     }
 }
 
 impl Feed {
     /// Gives what was not set and has no fixed default its value; `set` says what was set.
     pub(super) fn settle(&mut self, set: impl Fn(&str) -> bool) {
-        if let FeedAdapter::Venue(venue) = self.adapter
-            && !set("venue")
-        {
-            self.venue = venue.name().to_owned();
+        if self.adapter != FeedAdapter::Sim && !set("venue") {
+            self.venue = self.adapter.name().to_owned();
+        }
+        if matches!(self.adapter, FeedAdapter::Venue(_)) && !set("seed") {
+            self.seed = 0;
         }
     }
 
@@ -236,27 +260,4 @@ pub enum LogFormat {
 impl LogFormat {
     /// Every format with its name.
     pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
-}
-
-/// What a feed's events come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FeedAdapter {
-    /// A simulated exchange inside the broker.
-    Sim,
-    /// A venue, over its own protocol.
-    Venue(Venue),
-}
-
-impl FeedAdapter {
-    /// Every adapter with its name.
-    pub const ALL: [(&'static str, Self); Venue::ALL.len() + 1] = {
-        let mut all = [("sim", Self::Sim); Venue::ALL.len() + 1];
-        let mut index = 0;
-        while index < Venue::ALL.len() {
-            let (venue, name) = Venue::ALL[index];
-            all[index + 1] = (name, Self::Venue(venue));
-            index += 1;
-        }
-        all
-    };
 }

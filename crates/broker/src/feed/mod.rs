@@ -1,6 +1,7 @@
-//! Feeds: the simulated exchange, and venues over real sockets.
+//! Feeds: the simulated exchange, recordings, and venues over real sockets.
 //!
-//! Each feed of the broker has a thread. A venue's thread is a small runtime of its own, so that
+//! Each feed of the broker has a thread. That of a simulated exchange or a recording is a
+//! `publisher`, which drives it by the clock. A venue's thread is a small runtime of its own, so that
 //! reading a snapshot of megabytes delays no HTTP request. In it runs a `session` for each
 //! connection: it gives an adapter (`feeds::adapter`) its messages, REST answers and timers,
 //! carries out what the adapter wants within the venue's limits, and hands its events to a
@@ -11,6 +12,7 @@
 //! - `pace`: limits and backoff; `demand`: upstream follows subscribers; `health`: one state for
 //!   several connections.
 //! - `figures`: what is counted, where `/metrics` finds it; `journal`: what the log says.
+//! - `replay`: recorded files, opened and read.
 //! - `remote`: the sink that is a broker elsewhere.
 
 mod address;
@@ -22,11 +24,12 @@ mod journal;
 mod line;
 mod options;
 mod pace;
+mod publisher;
 mod queue;
 mod remote;
+mod replay;
 mod rest;
 mod session;
-mod simulated;
 mod sink;
 mod socket;
 mod venue;
@@ -38,7 +41,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use feeds::adapter::DeskOptions;
-use feeds::{SimExchange, SimOptions};
+use feeds::{Feed, SimExchange, SimOptions};
 use tokio::sync::watch;
 use topics::Registry;
 
@@ -52,7 +55,7 @@ pub(crate) use venue::{Gates, run};
 use crate::clock::Clock;
 use crate::config::{self, FeedAdapter};
 use crate::consolidate::Consolidation;
-use simulated::Publisher;
+use publisher::Publisher;
 use sink::RegistrySink;
 
 /// What all feeds of a broker share.
@@ -82,8 +85,11 @@ pub(crate) struct FeedThread {
 /// The thread hears that this is gone.
 #[derive(Debug)]
 enum Stop {
-    Simulated(
+    Publisher(
         #[expect(dead_code, reason = "it is there to be dropped")] mpsc::SyncSender<Infallible>,
+        /// For what may read for long without looking at a channel.
+        #[expect(dead_code, reason = "it is there to be dropped")]
+        Arc<()>,
     ),
     Venue(#[expect(dead_code, reason = "it is there to be dropped")] watch::Sender<()>),
 }
@@ -99,11 +105,13 @@ impl FeedThread {
     ) -> anyhow::Result<Self> {
         match settings.adapter {
             FeedAdapter::Sim => Self::simulated(settings, surroundings),
+            FeedAdapter::Replay => Self::replay(settings, surroundings),
             FeedAdapter::Venue(venue) => {
                 let feed = VenueFeed {
                     url: Some(settings.url.clone()).filter(|url| !url.is_empty()),
                     rest_url: Some(settings.rest_url.clone()).filter(|url| !url.is_empty()),
                     linger: settings.linger,
+                    seed: Some(settings.seed).filter(|seed| *seed > 0),
                     ..VenueFeed::new(venue, desk_options(settings))
                 };
                 Self::venue(&feed, surroundings)
@@ -119,14 +127,39 @@ impl FeedThread {
             depth: settings.simulated_depth(),
             seed: settings.seed,
         };
-        let clock = surroundings.clock;
-        let exchange = SimExchange::new(options, clock.wall())?;
+        let exchange = SimExchange::new(options, surroundings.clock.wall())?;
+        Self::publisher(&settings.venue, exchange, Arc::new(()), surroundings, |_| {})
+    }
+
+    fn replay(settings: &config::Feed, surroundings: &Surroundings) -> anyhow::Result<Self> {
+        let alive = Arc::new(());
+        let feed = replay::open(settings, surroundings.clock.wall(), Arc::downgrade(&alive))?;
+        let (files, speed) = (settings.files.len(), settings.speed);
+        let (venue, format) = (settings.venue.clone(), settings.format.name());
+        tracing::info!(venue, files, format, %speed, "replay running");
+        Self::publisher(&settings.venue, feed, alive, surroundings, move |feed| {
+            let (unreadable, problem) = (feed.unreadable(), feed.problem());
+            tracing::info!(venue, unreadable, problem, "replay over");
+        })
+    }
+
+    /// Starts a thread that drives `feed`, and says `over` when it has ended.
+    fn publisher<F: Feed + Send + 'static>(
+        venue: &str,
+        feed: F,
+        alive: Arc<()>,
+        surroundings: &Surroundings,
+        over: impl FnOnce(&F) + Send + 'static,
+    ) -> anyhow::Result<Self> {
         let (stop, stopped) = mpsc::sync_channel(0);
-        let (venue, sink) = (settings.venue.clone(), surroundings.sink());
-        let thread = std::thread::Builder::new()
-            .name(format!("feed-{venue}"))
-            .spawn(move || Publisher::new(exchange, sink, clock).run(&venue, &stopped))?;
-        Ok(Self { stop: Stop::Simulated(stop), thread })
+        let publisher = Publisher::new(feed, surroundings.sink(), surroundings.clock);
+        let name = venue.to_owned();
+        let thread =
+            std::thread::Builder::new().name(format!("feed-{venue}")).spawn(move || {
+                over(&publisher.run(&stopped));
+                tracing::debug!(venue = name, "feed stopped");
+            })?;
+        Ok(Self { stop: Stop::Publisher(stop, alive), thread })
     }
 
     /// Starts a feed that speaks a venue's protocol.

@@ -15,6 +15,7 @@ mod limits;
 mod load;
 mod process;
 mod recordings;
+mod replays;
 mod resume;
 mod sizes;
 mod slow_clients;

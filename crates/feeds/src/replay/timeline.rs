@@ -15,6 +15,11 @@ pub enum Speed {
     Max,
 }
 
+impl Speed {
+    /// As it was.
+    pub const NORMAL: Self = Self::Thousandths(NonZeroU64::new(1_000).unwrap());
+}
+
 /// A text that is no speed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

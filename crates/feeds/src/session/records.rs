@@ -54,7 +54,8 @@ pub enum RecordsError {
 /// Recorders write one connection after the other, or several at once with clocks that differ a
 /// little. So the lines of a window are held back, and the oldest goes out first. A session that
 /// fits into the window is in perfect order. In a longer one a line that should have come before
-/// the window began is an error: what would be played from there on did not happen so.
+/// the window began is an error: what would be played from there on did not happen so. A line that
+/// is no record is told of behind all before it, and is the end.
 #[derive(Debug)]
 pub struct Records<R> {
     input: R,
@@ -70,6 +71,8 @@ pub struct Records<R> {
     played: Nanos,
     /// The input is at its end, or broken.
     ended: bool,
+    /// What it is broken by, until all before it has been given out.
+    failed: Option<RecordsError>,
 }
 
 #[derive(Debug)]
@@ -119,6 +122,7 @@ impl<R: BufRead> Records<R> {
             read: 0,
             played: 0,
             ended: false,
+            failed: None,
         }
     }
 
@@ -161,15 +165,17 @@ impl<R: BufRead> Iterator for Records<R> {
         while !self.ended && self.held_bytes <= self.window {
             if let Err(error) = self.hold_one() {
                 self.ended = true;
-                self.held.clear();
-                return Some(Err(error));
+                self.failed = Some(error);
             }
         }
-        let Reverse(Held { time, line, record }) = self.held.pop()?;
+        let Some(Reverse(Held { time, line, record })) = self.held.pop() else {
+            return self.failed.take().map(Err);
+        };
         self.held_bytes -= weight(&record);
         if time < self.played {
             self.ended = true;
             self.held.clear();
+            self.failed = None;
             let (late, window) = (self.played - time, self.window);
             return Some(Err(RecordsError::Disorder { line, late, window }));
         }
@@ -218,6 +224,12 @@ mod tests {
             let error = raws(&format!("{good}{bad}\n{good}"), 1 << 20).unwrap_err().to_string();
             assert!(error.starts_with(words), "{error}");
         }
+        let cut = session(&[Some(2), Some(1)]) + "{\"ts_ns\":3,";
+        let mut records = Records::new(cut.as_bytes(), 1 << 20);
+        let found: Vec<_> = records.by_ref().take(2).map(|record| record.unwrap().raw).collect();
+        assert_eq!(found, ["1", "0"], "what came before it is whole");
+        assert!(records.next().unwrap().unwrap_err().to_string().starts_with("line 5: "));
+        assert!(records.next().is_none());
         let mut records = Records::new(&b"\xff\xfe\n"[..], 1);
         assert_eq!(records.next().unwrap().unwrap_err().to_string(), "line 1: is not UTF-8");
         assert!(records.next().is_none(), "after an error there is nothing");

@@ -135,3 +135,72 @@ fn remote_addresses_need_the_switch() {
         load(&format!("[server]\nlisten = \"{address}\"\nallow_remote = true")).unwrap();
     }
 }
+
+/// Every key of a replay, as `check-config` shows it, gives the same again.
+#[test]
+fn a_replay_survives_being_shown() {
+    let text = r##"
+        [[feed]]
+        adapter = "replay"
+        files = "monday.zst"
+        speed = 0.5
+
+        [[feed]]
+        adapter = "replay"
+        venue = "fx"
+        files = ["a.csv", "/data/b.csv"]
+        format = "csv"
+        speed = "max"
+        symbols = ["EUR-USD"]
+        symbols_max = 5
+        [feed.columns]
+        rows = "quotes"
+        bid_price = "b"
+        ask_price = "a"
+        ask_size = "s \"quoted\""
+        time = "t"
+        time_received = "r"
+        time_format = "text"
+        sequence = "n"
+        header = ["t", "r", "b", "a", "s \"quoted\"", "n"]
+        delimiter = "\t"
+
+        [[feed]]
+        adapter = "replay"
+        venue = "books"
+        files = "c.csv"
+        format = "csv"
+        columns = { rows = "levels", side = "x", price = "p", size = "s", message = "m", snapshot = "k=yes", symbol = "y", time = "t", time_format = "ns" }
+
+        [[feed]]
+        adapter = "replay"
+        venue = "snapshots"
+        files = "d.csv"
+        format = "csv"
+        columns = { rows = "books", bid_price = "b#", bid_size = "c#", ask_price = "d#", ask_size = "e#", symbol = "y", time = "t", time_format = "us" }
+
+        [[feed]]
+        adapter = "replay"
+        venue = "stocks"
+        files = "day.itch.zst"
+        format = "itch"
+        date = "2023-08-22"
+
+        [[feed]]
+        adapter = "binance"
+        symbols = ["BTCUSDT"]
+        depth = 5_000
+    "##;
+    let mut loader = Loader::new();
+    loader.file("conf/replays.toml", text.as_bytes());
+    let effective = loader.finish().unwrap();
+    let files: Vec<_> = effective.config.feeds[1].files.iter().map(|file| file.display()).collect();
+    assert_eq!(format!("{files:?}"), r#"["conf/a.csv", "/data/b.csv"]"#);
+    assert_eq!(
+        (effective.config.feeds[0].venue.as_str(), effective.config.feeds[5].seed),
+        ("replay", 0)
+    );
+    let shown = effective.to_toml();
+    assert!(shown.contains("speed = 0.5") && !shown.contains("updates_per_second"), "{shown}");
+    assert_eq!(load(&shown).unwrap().config, effective.config, "{shown}");
+}

@@ -1,5 +1,5 @@
-//! The simulated exchange's thread: it drives a feed by the clock and publishes what it gives,
-//! waiting for nobody.
+//! The thread of a feed that needs no socket: it drives the feed by the clock and publishes what it
+//! gives, waiting for nobody.
 
 use std::convert::Infallible;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -24,7 +24,8 @@ impl<F: Feed> Publisher<F> {
         Self { feed, sink, clock, updates: Vec::new() }
     }
 
-    pub(super) fn run(mut self, venue: &str, stopped: &mpsc::Receiver<Infallible>) {
+    /// Runs until the sender of `stopped` is gone, or the feed has no more to say; returns it.
+    pub(super) fn run(mut self, stopped: &mpsc::Receiver<Infallible>) -> F {
         loop {
             let now = self.clock.wall();
             self.feed.advance(now, &mut self.updates);
@@ -39,7 +40,7 @@ impl<F: Feed> Publisher<F> {
         }
         self.feed.stop(self.clock.wall(), "the broker shuts down", &mut self.updates);
         self.publish();
-        tracing::debug!(venue, "feed stopped");
+        self.feed
     }
 
     fn publish(&mut self) {
