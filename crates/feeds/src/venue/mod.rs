@@ -79,7 +79,7 @@ impl Venue {
         match self {
             Self::Bybit | Self::BybitLinear => Depths::Steps(&bybit::DEPTHS),
             Self::Kraken | Self::KrakenV1 => Depths::Steps(&kraken::DEPTHS),
-            Self::Okx => Depths::Own("its channel `books` has 400 levels"),
+            Self::Okx => Depths::Steps(&okx::DEPTHS),
             Self::Binance | Self::BinanceUs => Depths::UpTo(binance::DEPTH_MAX),
             Self::Bitstamp | Self::Coinbase | Self::Itch(_) => {
                 Depths::Own("it gives the whole book")

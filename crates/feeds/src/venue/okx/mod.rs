@@ -36,6 +36,9 @@ const PING_AFTER: Nanos = 10 * SECOND;
 /// which happens in recordings: it is never asked for.
 const BEST_FIVE: &str = "books5";
 
+/// Levels a side of the channels that can be subscribed: [`BEST_FIVE`], and `books`.
+pub(super) const DEPTHS: [usize; 2] = [5, 400];
+
 const RULES: Rules = Rules {
     websocket: "wss://ws.okx.com:8443/ws/v5/public",
     rest: "",
@@ -143,6 +146,14 @@ impl Okx {
         self.request("subscribe", &wanted, now, out);
     }
 
+    /// The channel of books that has the levels which are asked for.
+    fn book_channel(&self) -> &'static str {
+        match self.desk.options().depth {
+            Some(depth) if depth <= DEPTHS[0] => BEST_FIVE,
+            _ => "books",
+        }
+    }
+
     fn request(&mut self, op: &str, channels: &[(SymbolId, Stream)], now: Nanos, out: &mut Output) {
         for channels in channels.chunks(CHANNELS_PER_REQUEST) {
             if now.saturating_sub(self.requests.0) >= HOUR {
@@ -155,7 +166,8 @@ impl Okx {
                 return;
             }
             let symbol = |id| &*self.desk.symbol(id).native;
-            out.send(read::request(op, channels.iter().map(|(id, stream)| (symbol(*id), *stream))));
+            let book = self.book_channel();
+            out.send(read::request(op, book, channels.iter().map(|(id, stream)| (symbol(*id), *stream))));
         }
     }
 
@@ -247,7 +259,9 @@ impl Okx {
         }
         let proof = if number.is_some() { Proof::Sequence } else { Proof::Nothing };
         // Where it is wrong, the desk says so, and the next one is a snapshot again.
-        self.desk.book(id, diff, None, |_| proof, out).unwrap_or_default();
+        if self.desk.book(id, diff, None, |_| proof, out).is_ok() {
+            self.asks.answered(id, Stream::Book);
+        }
     }
 
     fn broken(&mut self, id: SymbolId, now: Nanos, out: &mut Output) {

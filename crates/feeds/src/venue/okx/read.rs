@@ -8,12 +8,16 @@ use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::repeats::Noted;
 use crate::adapter::{Oddity, Output, Stream, SymbolId, time};
 
-/// A request to subscribe or unsubscribe.
-pub(super) fn request<'a>(op: &str, channels: impl Iterator<Item = (&'a str, Stream)>) -> String {
+/// A request to subscribe or unsubscribe; `book` is the channel of books.
+pub(super) fn request<'a>(
+    op: &str,
+    book: &str,
+    channels: impl Iterator<Item = (&'a str, Stream)>,
+) -> String {
     let args: Vec<_> = channels
         .map(|(symbol, stream)| {
             let channel = match stream {
-                Stream::Book => "books",
+                Stream::Book => book,
                 Stream::Trades => "trades",
                 Stream::Quotes => "bbo-tbt",
             };

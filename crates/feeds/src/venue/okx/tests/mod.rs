@@ -392,3 +392,29 @@ fn a_level_that_lacks_something_is_none() {
     assert_eq!(bench.state(), BookState::Resyncing);
     assert_eq!(bench.adapter.desk().counts.malformed, 1);
 }
+
+#[test]
+fn five_levels_are_a_channel_of_their_own_and_asked_for_once() {
+    let symbols = vec!["A-USDT".to_owned()];
+    let mut bench = Bench::new(DeskOptions { symbols, depth: Some(5), ..DeskOptions::default() });
+    bench.input(Input::Connected);
+    let sent = bench.sent();
+    assert!(sent[0].contains(r#"{"channel":"books5","instId":"A-USDT"}"#), "{sent:?}");
+    for channel in ["trades", "bbo-tbt"] {
+        bench.text(&format!(
+            r#"{{"event":"subscribe","arg":{{"channel":"{channel}","instId":"A-USDT"}},"connId":"c"}}"#
+        ));
+    }
+    for (number, bid) in [(7, "99"), (9, "98")] {
+        bench.out = Output::default();
+        bench.text(&format!(
+            r#"{{"arg":{{"channel":"books5","instId":"A-USDT"}},"data":[{{"asks":[["100","1.5","0","1"]],"bids":[["{bid}","2","0","1"]],"instId":"A-USDT","ts":"1790071200001","seqId":{number}}}]}}"#
+        ));
+        let best = bench.symbol().book().best(BookSide::Bid).map(|level| level.price.to_string());
+        assert_eq!(best.as_deref(), Some(bid), "each message is a whole book");
+    }
+    bench.now += 3600 * SECOND;
+    bench.input(Input::Timer);
+    let again = bench.sent();
+    assert!(!again.iter().any(|request| request.contains("subscribe")), "{again:?}");
+}
