@@ -362,6 +362,8 @@ async fn the_command_refuses_what_makes_no_sense() {
         ("kraken --symbols BTC/USD,XBT/USD", "both BTC-USD"),
         ("kraken --symbols BTC/USD --streams candles", "candles"),
         ("kraken --symbols BTC/USD --as a.b", "--as a.b"),
+        ("coinbase --symbols BTC-USD --depth 5", "--depth 5: coinbase takes no depth"),
+        ("okx --symbols BTC-USDT --depth 401", "okx takes 1 to 400"),
     ] {
         let output =
             run(&["feed"].into_iter().chain(arguments.split(' ')).collect::<Vec<_>>()).await;

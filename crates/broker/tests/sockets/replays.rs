@@ -110,11 +110,18 @@ async fn a_torn_recording_is_played_to_its_last_whole_frame() {
     let mut client = broker.client().await;
     let topics = ["trade.x.*", "bar-1s.x.*", "book.x.*", "quote.x.*", "status.*"];
     client.subscribe_with(&topics, json!({"history": 100})).await;
-    let wanted = [("trade.x.A-B", 3), ("bar-1s.x.A-B", 1), ("book.x.A-B", 1), ("quote.x.A-B", 1)];
+    let wanted = [
+        ("trade.x.A-B", 3),
+        ("bar-1s.x.A-B", 1),
+        ("book.x.A-B", 1),
+        ("quote.x.A-B", 1),
+        ("status.x", 1),
+    ];
     let (found, reason) = played(&mut client, "replay", &wanted).await;
     let told = "the recording is over; 1 unreadable: day.zst, the end: the last 20 bytes are of a \
                 frame that was never finished; all before it was played";
     assert_eq!(reason, told);
+    assert_eq!(found["status.x"][0]["state"], "down", "nobody takes the recorded venue for live");
     let trades = &found["trade.x.A-B"];
     assert_eq!(ids(trades), ["1", "2", "3"]);
     assert_eq!(trades[0]["ts_event"], "100000000000", "as it was recorded");

@@ -2,11 +2,9 @@
 
 use market::{Kind, Nanos};
 
+use super::feed::VENUES_MAX;
 use crate::derive::{Derive, DeriveOptions};
 use crate::{Channel, Update};
-
-/// Most venues of a recording of which anything is made.
-const VENUES_MAX: usize = 100;
 
 /// A [`Derive`] for each venue in a recording.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! A recording as a feed of the broker: each event when it is due, whoever listens.
 
+use std::collections::BTreeSet;
+
 use market::{Event, Flags, Kind, Nanos, Stamps, Status, VenueState};
 
 use super::derived::Derived;
@@ -10,6 +12,9 @@ use crate::{Channel, Feed, Update};
 
 /// Events that one [`Feed::advance`] gives at most: the driver publishes them before it comes back.
 const AT_ONCE: usize = 4_096;
+
+/// Most venues of a recording of which anything is made or said.
+pub(super) const VENUES_MAX: usize = 100;
 
 /// How a recording is played.
 #[derive(Debug, Clone)]
@@ -26,7 +31,8 @@ pub struct ReplayOptions {
 }
 
 /// Plays a [`Source`]. All its events carry [`Flags::REPLAYED`]. Records that cannot be read are
-/// counted and passed over. At the end, bars that are still open are finished. At its end, or at an error that is the end, the venue's status says so.
+/// counted and passed over. At its end, or at an error that is the end, bars that are still open
+/// are finished, and the status of the feed and of each venue in the recording says so.
 #[derive(Debug)]
 pub struct ReplayFeed<S> {
     source: S,
@@ -39,6 +45,8 @@ pub struct ReplayFeed<S> {
     derived: Derived,
     /// The recorded time of the last event.
     last: Nanos,
+    /// Venues in the recording other than the feed's own.
+    venues: BTreeSet<Box<str>>,
     /// The next event, and when it is due.
     next: Option<(Nanos, Timed)>,
     /// The last update is out.
@@ -62,6 +70,7 @@ impl<S: Source> ReplayFeed<S> {
             channels: vec![Channel::new(Kind::Status, topic)],
             own: Vec::new(),
             last: 0,
+            venues: BTreeSet::new(),
             next: None,
             stopped: false,
             begun: false,
@@ -113,7 +122,24 @@ impl<S: Source> ReplayFeed<S> {
         for new in self.source.channels().get(self.own.len()..).unwrap_or_default() {
             self.own.push(self.channels.len());
             self.channels.push(new.clone());
+            let venue = venue_of(&new.topic).filter(|venue| *venue != self.options.venue);
+            if let Some(venue) = venue.filter(|_| self.venues.len() < VENUES_MAX) {
+                self.venues.insert(venue.into());
+            }
         }
+    }
+
+    /// The last updates: no venue of the recording is to be taken for live any more.
+    fn end(&mut self, reason: &str, now: Nanos, out: &mut Vec<Update>) {
+        self.stopped = true;
+        self.next = None;
+        let own = self.status(VenueState::Down, reason, now);
+        for venue in std::mem::take(&mut self.venues) {
+            let channel = self.channels.len();
+            self.channels.push(Channel { kind: Kind::Status, topic: format!("status.{venue}") });
+            out.push(Update { channel, event: own.event.clone() });
+        }
+        out.push(own);
     }
 
     /// Appends an event, with what is made of it behind it.
@@ -171,7 +197,6 @@ impl<S: Source> Feed for ReplayFeed<S> {
             self.read();
         }
         if self.next.is_none() {
-            self.stopped = true;
             let begun = out.len();
             self.derived.finish(self.last, &mut self.channels, out);
             self.finish_times(begun, out);
@@ -181,7 +206,7 @@ impl<S: Source> Feed for ReplayFeed<S> {
                 }
                 _ => "the recording is over".to_owned(),
             };
-            out.push(self.status(VenueState::Down, cut(&reason), now));
+            self.end(cut(&reason), now, out);
         }
     }
 
@@ -195,11 +220,15 @@ impl<S: Source> Feed for ReplayFeed<S> {
 
     fn stop(&mut self, now: Nanos, reason: &str, out: &mut Vec<Update>) {
         if !self.stopped {
-            self.stopped = true;
-            self.next = None;
-            out.push(self.status(VenueState::Down, reason, now));
+            self.end(reason, now, out);
         }
     }
+}
+
+/// The venue that a topic is of; that of all venues is of none.
+fn venue_of(topic: &str) -> Option<&str> {
+    let (first, rest) = topic.split_once('.')?;
+    (first != "nbbo").then(|| rest.split('.').next().unwrap_or(rest))
 }
 
 /// A reason that the protocol takes, whatever a file says.
@@ -385,6 +414,8 @@ A,1002,2013,d,buy,3,1
                 "bar-1m.y.A 60 5-7",
                 "book.z.B",
                 "quote.z.B 1",
+                "status.y",
+                "status.z",
                 "status.x",
             ]
         );
