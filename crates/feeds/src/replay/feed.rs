@@ -136,7 +136,7 @@ impl<S: Source> ReplayFeed<S> {
         let own = self.status(VenueState::Down, reason, now);
         for venue in std::mem::take(&mut self.venues) {
             let channel = self.channels.len();
-            self.channels.push(Channel { kind: Kind::Status, topic: format!("status.{venue}") });
+            self.channels.push(Channel::new(Kind::Status, format!("status.{venue}")));
             out.push(Update { channel, event: own.event.clone() });
         }
         out.push(own);

@@ -167,7 +167,11 @@ impl Okx {
             }
             let symbol = |id| &*self.desk.symbol(id).native;
             let book = self.book_channel();
-            out.send(read::request(op, book, channels.iter().map(|(id, stream)| (symbol(*id), *stream))));
+            out.send(read::request(
+                op,
+                book,
+                channels.iter().map(|(id, stream)| (symbol(*id), *stream)),
+            ));
         }
     }
 
