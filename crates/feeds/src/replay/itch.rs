@@ -148,7 +148,8 @@ mod tests {
         let mut source = source(&file, DateSource::Given(date)).unwrap();
         let found: Vec<_> = source.by_ref().collect();
         assert_eq!(source.channels()[0].topic, "status.x");
-        let mut order = found.iter().flatten().last().unwrap().clone();
+        let is_book = |timed: &&Timed| matches!(timed.update.event, Event::Book(_));
+        let mut order = found.iter().flatten().rfind(is_book).unwrap().clone();
         let stamps = *stamps_of(&mut order.update.event);
         assert_eq!(stamps.event, Some(stamps.received));
         assert!(order.at == stamps.received && order.at >= date.midnight(), "{found:?}");
