@@ -187,12 +187,22 @@ impl Turn<'_> {
             DecodeError::Field => "a letter that the field may have",
         };
         self.day.desk.malformed(JsonError { at: 0, expected }, bytes, self.now, self.out);
-        if let [kind, high, low, ..] = *bytes
-            && message::changes_book(kind)
-            && let Place::Known(id, _) = self.day.place(u16::from_be_bytes([high, low]))
-        {
-            self.day.desk.missed_trades(id);
-            self.distrust(id, Fault::Malformed);
+        match *bytes {
+            [kind, high, low, ..] if message::changes_book(kind) => {
+                match self.day.place(u16::from_be_bytes([high, low])) {
+                    Place::Known(id, _) => {
+                        self.day.desk.missed_trades(id);
+                        self.distrust(id, Fault::Malformed);
+                    }
+                    // It may have been its first order: of what is met from now on, that may miss.
+                    Place::New => self.day.whole = false,
+                    Place::Ignored => {}
+                }
+            }
+            // It may have been about any stock.
+            [] => self.lost(0),
+            [kind, ..] if bytes.len() < 3 && message::changes_book(kind) => self.lost(0),
+            _ => {}
         }
     }
 
