@@ -3,7 +3,7 @@
 mod any;
 mod requests;
 
-use market::{Aggressor, BookSide, Event, VenueState};
+use market::{Aggressor, BookSide, Event, Flags, Quote, VenueState};
 
 use super::*;
 use crate::Update;
