@@ -200,8 +200,10 @@ impl Turn<'_> {
                 }
             }
             // It may have been about any stock.
-            [] => self.lost(0),
-            [kind, ..] if bytes.len() < 3 && message::changes_book(kind) => self.lost(0),
+            [] => self.distrust_all(Fault::Malformed),
+            [kind, ..] if bytes.len() < 3 && message::changes_book(kind) => {
+                self.distrust_all(Fault::Malformed);
+            }
             _ => {}
         }
     }
@@ -217,13 +219,18 @@ impl Turn<'_> {
     /// Messages are missing, of whatever stock.
     pub(super) fn lost(&mut self, messages: u64) {
         self.day.counts.lost = self.day.counts.lost.saturating_add(messages);
-        self.day.whole = false;
         let text = format!("{messages} messages are missing, and will not come");
         self.day.desk.notice(&text, self.now, self.out);
+        self.distrust_all(Fault::Gap);
+    }
+
+    /// Something happened to the book of a stock, nobody knows which.
+    fn distrust_all(&mut self, fault: Fault) {
+        self.day.whole = false;
         let symbols = self.day.desk.symbols().len() as u32;
         for id in 0..symbols {
             self.day.desk.missed_trades(SymbolId(id));
-            self.distrust(SymbolId(id), Fault::Gap);
+            self.distrust(SymbolId(id), fault);
         }
     }
 
