@@ -30,5 +30,5 @@ pub use command::{Command, CommandReader};
 pub use frame::{append_binary, append_close, append_ping, append_pong, append_text};
 pub use json::JsonText;
 pub use payload::Payload;
-pub use publication::append_publication;
+pub use publication::{SymbolNames, append_publication};
 pub use rejection::{Code, Rejection};

@@ -7,12 +7,13 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
+use feeds::Channel;
 use feeds::adapter::{Action, Adapter, DeskOptions, Output};
 use feeds::session::{Player, Records, RecordsError, WINDOW_MIB};
 use feeds::venue::Venue;
 use feeds::venue::itch::{Framing, ItchOptions, Recording};
 use feeds::zstandard;
-use wire::Payload;
+use wire::{Payload, SymbolNames};
 
 use self::summary::{Found, Summary};
 use super::{printable, still_read};
@@ -36,8 +37,11 @@ Examples:
   tickwire inspect --venue binance --json *.jsonl | jq .symbols
   tickwire inspect --venue kraken --events session.jsonl | jq -c 'select(.topic | startswith(\"trade.\"))'
 
-Ends with code 1 at a file that cannot be read, and says which line of it is wrong. Messages of the
-venue that cannot be read are counted, and the first of each kind is shown on stderr.")]
+What can be read is counted, whatever comes after it. A file that ends too early, as a recorder
+leaves that was killed, costs a warning. A file that cannot be opened or has something wrong in it
+is named with the line, and the code at the end is 1; so it is when not one message could be read.
+Messages of the venue that cannot be read are counted, and the first of each kind is shown on
+stderr.")]
 pub struct InspectArguments {
     /// Whose protocol it is
     #[arg(long, value_name = "NAME")]
@@ -51,8 +55,9 @@ pub struct InspectArguments {
     #[arg(long)]
     pub json: bool,
 
-    /// Print each event as {"topic":…,"data":…}, one a line, as the broker would publish it; the
-    /// table or object goes to stderr
+    /// Print each event as {"topic":…,"symbol":…,"canonical":…,"data":…}, one a line, as the broker
+    /// would publish it, with the venue's own spelling of the symbol and ours; the table or object
+    /// goes to stderr
     #[arg(long)]
     pub events: bool,
 
@@ -77,31 +82,65 @@ fn is_named_binary(path: &Path) -> bool {
     name.ends_with(".pcap") || name.ends_with(".itch")
 }
 
+/// What files of gzip begin with: RFC 1952, section 2.3.1.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// How far a file could be read.
+enum Outcome {
+    /// To its end.
+    Whole,
+    /// It ends too early; what is there was read.
+    Torn(anyhow::Error),
+    /// Something in it is wrong; what is before that was read.
+    Broken(anyhow::Error),
+    /// Nobody reads the output any more.
+    Unheard,
+}
+
 /// Reads the files and prints what was asked for.
 ///
 /// # Errors
-/// A file that cannot be read, with the line.
+/// Files that could not be read to their end, or in which there is nothing of the venue's.
 pub fn run(arguments: &InspectArguments) -> anyhow::Result<()> {
     let mut events = io::BufWriter::new(io::stdout().lock());
     let mut summary = Summary::new(arguments.venue.name());
     let mut player = Player::new(arguments.venue, options(arguments));
+    let mut broken = 0;
     for path in &arguments.files {
-        let more = inspect(arguments, path, &mut player, &mut summary, &mut events)
-            .with_context(|| path.display().to_string())?;
-        if !more {
-            return Ok(());
+        let name = path.display();
+        match inspect(arguments, path, &mut player, &mut summary, &mut events)? {
+            Outcome::Whole => {}
+            Outcome::Torn(problem) => eprintln!("warning: {name}: {problem:#}"),
+            Outcome::Broken(problem) => {
+                broken += 1;
+                eprintln!("tickwire: {name}: {problem:#}");
+            }
+            Outcome::Unheard => return Ok(()),
         }
     }
     summary.add(player.heard().map(|(heard, adapter)| Found::of(heard, adapter.desk())));
-    let text = if arguments.json { summary.json() } else { summary.table() };
-    if arguments.events {
-        if still_read(events.flush())? {
-            eprint!("{text}");
+    if summary.frames() > 0 {
+        let text = if arguments.json { summary.json() } else { summary.table() };
+        if !still_read(events.flush())? {
+            return Ok(());
         }
-        return Ok(());
+        if arguments.events {
+            eprint!("{text}");
+        } else if !still_read(events.write_all(text.as_bytes()).and_then(|()| events.flush()))? {
+            return Ok(());
+        }
     }
-    still_read(events.write_all(text.as_bytes()).and_then(|()| events.flush()))?;
-    Ok(())
+    let (files, venue) = (arguments.files.len(), arguments.venue.name());
+    if broken > 0 {
+        bail!("{broken} of {files} files could not be read to the end");
+    }
+    match (summary.frames(), summary.understood()) {
+        (0, _) => bail!("there is no message in what was read"),
+        (frames, 0) => {
+            bail!("none of {frames} messages is one that {venue} sends: is it another venue's?")
+        }
+        _ => Ok(()),
+    }
 }
 
 fn options(arguments: &InspectArguments) -> DeskOptions {
@@ -115,22 +154,38 @@ fn options(arguments: &InspectArguments) -> DeskOptions {
     }
 }
 
-/// Reads one file. False: nobody reads the output any more.
+/// Reads one file.
+///
+/// # Errors
+/// The output cannot be written.
 fn inspect(
     arguments: &InspectArguments,
     path: &Path,
     player: &mut Player,
     summary: &mut Summary,
     events: &mut impl Write,
-) -> anyhow::Result<bool> {
-    let file = zstandard::plain(BufReader::new(File::open(path).context("cannot be opened")?));
+) -> anyhow::Result<Outcome> {
+    let mut file = match File::open(path).context("cannot be opened") {
+        Ok(file) => BufReader::new(file),
+        Err(error) => return Ok(Outcome::Broken(error)),
+    };
+    match file.fill_buf() {
+        Ok(begin) if begin.starts_with(&GZIP) => {
+            return Ok(Outcome::Broken(anyhow!("is compressed with gzip: unpack it first")));
+        }
+        Ok(_) => {}
+        Err(error) => return Ok(Outcome::Broken(anyhow!(error).context("cannot be read"))),
+    }
+    let file = zstandard::plain(file);
     summary.files += 1;
     let printer =
         Printer { wanted: arguments.events, line: Vec::new(), output: events, written: Ok(()) };
     match arguments.venue {
         Venue::Itch(framing) => binary(framing, file, options(arguments), summary, printer),
         other if is_named_binary(path) => {
-            bail!("holds packets or messages in binary, which {} has not", other.name())
+            let venue = other.name();
+            let problem = anyhow!("holds packets or messages in binary, which {venue} has not");
+            Ok(Outcome::Broken(problem))
         }
         _ => session(arguments.window, file, player, summary, printer),
     }
@@ -143,20 +198,24 @@ fn session(
     player: &mut Player,
     summary: &mut Summary,
     mut printer: Printer<'_, impl Write>,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Outcome> {
     let ended = player.next_file();
     summary.add(ended.iter().map(|(heard, adapter)| Found::of(*heard, adapter.desk())));
     for record in Records::new(file, window.saturating_mul(1 << 20)) {
-        let record = record.map_err(|error| match error {
-            RecordsError::Disorder { .. } => anyhow!("{error}, with --window"),
-            other => other.into(),
-        })?;
+        let record = match record {
+            Ok(record) => record,
+            Err(error @ RecordsError::Torn { .. }) => return Ok(Outcome::Torn(error.into())),
+            Err(error @ RecordsError::Disorder { .. }) => {
+                return Ok(Outcome::Broken(anyhow!("{error}, with --window")));
+            }
+            Err(error) => return Ok(Outcome::Broken(error.into())),
+        };
         player.play(&record, |adapter, out| printer.print(adapter, out));
         if !printer.still_read()? {
-            return Ok(false);
+            return Ok(Outcome::Unheard);
         }
     }
-    Ok(true)
+    Ok(Outcome::Whole)
 }
 
 /// Reads captured packets, or messages one after the other; which, the file itself tells.
@@ -166,27 +225,35 @@ fn binary(
     options: DeskOptions,
     summary: &mut Summary,
     mut printer: Printer<'_, impl Write>,
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<Outcome> {
     let mut recording = Recording::new(ItchOptions::new(framing, options));
-    loop {
-        let chunk = file.fill_buf()?;
+    let outcome = loop {
+        let chunk = match file.fill_buf() {
+            Ok(chunk) => chunk,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                break Outcome::Torn(error.into());
+            }
+            Err(error) => break Outcome::Broken(error.into()),
+        };
         let length = chunk.len();
         if length == 0 {
-            recording.finish(|adapter, out| printer.print(adapter, out));
-            break;
+            break Outcome::Whole;
         }
-        recording.push(chunk, |adapter, out| printer.print(adapter, out))?;
+        if let Err(error) = recording.push(chunk, |adapter, out| printer.print(adapter, out)) {
+            break Outcome::Broken(error.into());
+        }
         file.consume(length);
         if !printer.still_read()? {
-            return Ok(false);
+            return Ok(Outcome::Unheard);
         }
-    }
+    };
+    recording.finish(|adapter, out| printer.print(adapter, out));
     summary.add(recording.adapters().map(|itch| {
         // A crossed book is no fault of the recording: its best prices are shown all the same.
         let best = |id, side| itch.best(id, side);
         Found { best: Box::new(best), ..Found::of(0, itch.desk()) }
     }));
-    printer.still_read().map_err(Into::into)
+    Ok(if printer.still_read()? { outcome } else { Outcome::Unheard })
 }
 
 /// Prints what comes of a record.
@@ -214,8 +281,12 @@ impl<W: Write> Printer<'_, W> {
         let channels = adapter.desk().channels();
         for update in out.updates.drain(..) {
             self.line.clear();
-            let topic = &channels[update.channel].topic;
-            wire::append_publication(&mut self.line, topic, &Payload::Market(update.event));
+            let Channel { topic, native, .. } = &channels[update.channel];
+            let canonical = topic.splitn(3, '.').nth(2);
+            let symbol = native.as_deref().zip(canonical);
+            let symbol = symbol.map(|(native, canonical)| SymbolNames { native, canonical });
+            let payload = Payload::Market(update.event);
+            wire::append_publication(&mut self.line, topic, symbol, &payload);
             self.line.push(b'\n');
             self.output.write_all(&self.line)?;
         }

@@ -25,6 +25,14 @@ pub enum RecordsError {
         /// What happened.
         error: io::Error,
     },
+    /// The file ends within something: a line, or a frame of a compressed file.
+    #[error("after line {after}: the file is torn, and ends within {within}")]
+    Torn {
+        /// The last whole line.
+        after: u64,
+        /// Within what.
+        within: &'static str,
+    },
     /// A line that is no record.
     #[error("line {line}: {problem}")]
     Line {
@@ -131,7 +139,11 @@ impl<R: BufRead> Records<R> {
         self.buffer.clear();
         let most = LINE_BYTES_MAX as u64 + 1;
         let read = self.input.by_ref().take(most).read_until(b'\n', &mut self.buffer);
-        let read = read.map_err(|error| RecordsError::Io { after: self.lines, error })?;
+        let after = self.lines;
+        let read = read.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => RecordsError::Torn { after, within: "a frame of zstd" },
+            _ => RecordsError::Io { after, error },
+        })?;
         if read == 0 {
             self.ended = true;
             return Ok(());
@@ -142,11 +154,17 @@ impl<R: BufRead> Records<R> {
         if read > LINE_BYTES_MAX {
             return Err(bad(format!("is longer than {} MiB", LINE_BYTES_MAX >> 20)));
         }
-        let text = std::str::from_utf8(&self.buffer).map_err(|_| bad("is not UTF-8".into()))?;
+        // The last line may do without its end, if it is whole.
+        let torn = !self.buffer.ends_with(b"\n") && after > 0;
+        let odd = |problem: String| match torn {
+            true => RecordsError::Torn { after, within: "a line" },
+            false => bad(problem),
+        };
+        let text = std::str::from_utf8(&self.buffer).map_err(|_| odd("is not UTF-8".into()))?;
         if text.trim().is_empty() {
             return Ok(());
         }
-        let record = Record::parse(text).map_err(|error| bad(error.to_string()))?;
+        let record = Record::parse(text).map_err(|error| odd(error.to_string()))?;
         self.read = record.ts_ns.unwrap_or(self.read);
         self.held_bytes += weight(&record);
         self.held.push(Reverse(Held { time: self.read, line, record }));
@@ -228,8 +246,12 @@ mod tests {
         let mut records = Records::new(cut.as_bytes(), 1 << 20);
         let found: Vec<_> = records.by_ref().take(2).map(|record| record.unwrap().raw).collect();
         assert_eq!(found, ["1", "0"], "what came before it is whole");
-        assert!(records.next().unwrap().unwrap_err().to_string().starts_with("line 5: "));
+        let error = records.next().unwrap().unwrap_err().to_string();
+        assert_eq!(error, "after line 4: the file is torn, and ends within a line");
         assert!(records.next().is_none());
+        let mut whole = Records::new(good.trim_end().as_bytes(), 1);
+        assert!(whole.next().is_some_and(|record| record.is_ok()), "but for the line break");
+        assert!(whole.next().is_none());
         let mut records = Records::new(&b"\xff\xfe\n"[..], 1);
         assert_eq!(records.next().unwrap().unwrap_err().to_string(), "line 1: is not UTF-8");
         assert!(records.next().is_none(), "after an error there is nothing");

@@ -96,6 +96,16 @@ impl Summary {
         }
     }
 
+    /// Messages so far.
+    pub(super) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// At least how many of them the venue's adapter knows.
+    pub(super) fn understood(&self) -> u64 {
+        self.frames.saturating_sub(self.malformed + self.unknown).max(self.symbols.len() as u64)
+    }
+
     /// One object on one line.
     pub(super) fn json(&self) -> String {
         let mut text = serde_json::to_string(self).expect("counts and texts are JSON");
