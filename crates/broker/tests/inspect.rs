@@ -67,6 +67,14 @@ fn the_object_of_a_recorded_session_has_what_is_known_of_it() {
             "BTC/USD",
             json!({"checksums_bad": 0, "gaps": 0, "snapshots": 1, "state": "verified"}),
         ),
+        (
+            "coinbase",
+            "coinbase_advanced/session_2026-08-09_firsthalf.jsonl.zst",
+            "ETH-USD",
+            json!({"trades": 121, "book_events": 179, "snapshots": 1, "gaps": 0, "stale": 0,
+                "checksums_ok": 0, "deletes_unknown": 5, "best_bid": "1919.41",
+                "best_ask": "1919.5", "state": "verified"}),
+        ),
     ];
     for (venue, file, symbol, expected) in cases {
         let found = object(venue, &[folder.join(file)]);
@@ -151,6 +159,142 @@ fn files_of_itch_are_told_by_what_is_in_them() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("holds packets or messages in binary, which kraken has not"), "{said}");
+}
+
+/// A path for one test, with `bytes` in it.
+fn file(name: &str, bytes: &[u8]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = folder.join(format!("inspect-{}-{name}", std::process::id()));
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// A line of a session of Kraken's: one execution.
+fn line(id: u64) -> String {
+    let raw = json!({"channel": "trade", "type": "update", "data": [{"symbol": "BTC/USD",
+        "side": "buy", "price": 100.5, "qty": 0.25, "ord_type": "market", "trade_id": id,
+        "timestamp": "2026-01-01T00:00:00.000000Z"}]})
+    .to_string();
+    json!({"ts_ns": id, "dir": "recv", "conn": "a", "raw": raw}).to_string() + "\n"
+}
+
+/// The object of so many files and executions, byte for byte.
+fn expected(files: u64, trades: u64) -> String {
+    format!(
+        "{{\"venue\":\"kraken\",\"files\":{files},\"frames\":{trades},\"malformed\":0,\
+         \"unknown\":0,\"symbols\":{{\"BTC/USD\":{{\"trades\":{trades},\"quotes\":0,\
+         \"book_events\":0,\"snapshots\":0,\"stale\":0,\"gaps\":0,\"checksums_ok\":0,\
+         \"checksums_bad\":0,\"deletes_unknown\":0,\"best_bid\":null,\"best_ask\":null,\
+         \"state\":null}}}}}}\n"
+    )
+}
+
+/// Exit code, output, and what was said.
+fn told(venue: &str, arguments: &[&str], files: &[PathBuf]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = inspect(venue, arguments, files);
+    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// The order in which an object writes these keys.
+fn keys_in_order(text: &str, keys: &[&str]) -> bool {
+    let places: Vec<usize> =
+        keys.iter().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();
+    places.is_sorted()
+}
+
+#[test]
+fn the_object_is_the_same_byte_for_byte_for_one_file_and_for_several() {
+    let one = file("one.jsonl", line(1).as_bytes());
+    let two = file("two.jsonl.zst", &feeds::recording::pack((line(2) + &line(3)).as_bytes()));
+    assert_eq!(
+        told("kraken", &["--json"], std::slice::from_ref(&one)),
+        (Some(0), expected(1, 1), String::new())
+    );
+    assert_eq!(told("kraken", &["--json"], &[one, two]), (Some(0), expected(2, 3), String::new()));
+    let Some(folder) = recordings() else { return };
+    for file in [
+        "nasdaq_itch50/ritch_simulated_ALC_BOB.itch",
+        "nasdaq_itch50/pcap/Nasdaq_AddOrderNoMpidAttributionMessage.pcap",
+    ] {
+        let (code, text, said) = told("itch", &["--json"], &[folder.join(file)]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(text.starts_with("{\"venue\":\"itch\",\"files\":1,\"frames\":"), "{text}");
+        let keys = ["venue", "files", "frames", "malformed", "unknown", "symbols"];
+        assert!(keys_in_order(&text, &keys), "{text}");
+        let keys = [
+            "trades",
+            "quotes",
+            "book_events",
+            "snapshots",
+            "stale",
+            "gaps",
+            "checksums_ok",
+            "checksums_bad",
+            "deletes_unknown",
+            "best_bid",
+            "best_ask",
+            "state",
+        ];
+        assert!(keys_in_order(&text, &keys), "{text}");
+    }
+}
+
+#[test]
+fn an_event_names_its_symbol_in_both_spellings() {
+    let (code, text, said) =
+        told("kraken", &["--events"], &[file("events.jsonl", line(7).as_bytes())]);
+    assert_eq!(code, Some(0), "{said}");
+    let trade = text.lines().find(|line| line.contains("\"trade.")).unwrap();
+    let names = "{\"topic\":\"trade.kraken.BTC-USD\",\"symbol\":\"BTC/USD\",\
+                 \"canonical\":\"BTC-USD\",\"data\":{";
+    assert!(trade.starts_with(names), "{trade}");
+    assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{text}");
+    let status = text.lines().find(|line| line.contains("\"status.kraken\"")).unwrap();
+    assert!(
+        status.starts_with("{\"topic\":\"status.kraken\",\"data\":{"),
+        "of no symbol: {status}"
+    );
+}
+
+#[test]
+fn what_can_be_read_of_a_file_is_counted() {
+    let frames = [line(2), line(3)].map(|line| feeds::recording::pack(line.as_bytes()));
+    let torn = [&frames[0][..], &frames[1][..frames[1].len() - 5]].concat();
+    let torn = file("torn.jsonl.zst", &torn);
+    let (code, text, said) = told("kraken", &["--json"], std::slice::from_ref(&torn));
+    assert_eq!((code, text), (Some(0), expected(1, 1)), "{said}");
+    let words = "torn.jsonl.zst: after line 1: the file is torn, and ends within a frame of zstd";
+    assert!(said.starts_with("warning: ") && said.contains(words), "{said}");
+
+    let half = file("half.jsonl", (line(1) + &line(2)[..30]).as_bytes());
+    let (code, text, said) = told("kraken", &["--json"], &[half]);
+    assert_eq!((code, text), (Some(0), expected(1, 1)), "{said}");
+    assert!(said.contains("after line 1: the file is torn, and ends within a line"), "{said}");
+
+    let bad = file("bad.jsonl", (line(1) + "notes\n" + &line(2)).as_bytes());
+    let missing = torn.with_file_name("not-there.jsonl");
+    let (code, text, said) = told("kraken", &["--json"], &[missing, bad, torn]);
+    assert_eq!((code, text), (Some(1), expected(2, 2)), "{said}");
+    for words in ["not-there.jsonl: cannot be opened", "line 2: ", "2 of 3 files could not be"] {
+        assert!(said.contains(words), "{words} is not in {said}");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_read_the_end_is_a_failure() {
+    let session = file("session.jsonl", line(1).as_bytes());
+    for (venue, path, words) in [
+        ("kraken", file("empty.jsonl", b""), "there is no message in what was read"),
+        ("itch", file("empty.pcap", b""), "there is no message in what was read"),
+        ("kraken", file("gz.jsonl", &[0x1f, 0x8b, 8, 0]), "compressed with gzip: unpack it first"),
+        ("kraken", file("noise.zst", &[0x28, 0xb5, 0x2f, 0xfd]), "the file is torn"),
+        ("okx", session, "none of 1 messages is one that okx sends: is it another venue's?"),
+    ] {
+        let (code, _, said) = told(venue, &["--json"], &[path]);
+        assert!(code == Some(1) && said.contains(words), "{words} is not in {said}");
+    }
+    let (code, _, said) = told("nowhere", &[], &[file("any.jsonl", b"")]);
+    assert!(code == Some(2) && said.contains("is no venue; there are bybit"), "{said}");
 }
 
 #[test]

@@ -244,3 +244,25 @@ async fn a_file_that_is_no_recording_is_not_recorded_to() {
     assert!(said(&output).contains("exists, and is no recording"), "{}", said(&output));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "my notes");
 }
+
+#[tokio::test]
+async fn a_file_that_another_recorder_writes_is_not_recorded_to() {
+    let broker = Broker::start().await;
+    let path = path("shared");
+    let mut first = recorder(&broker, "trade.>", &path, &[]).await;
+    let url = format!("ws://{}/ws", broker.address());
+    let path = path.to_str().unwrap();
+    let output = run(&["record", "--topics", "trade.>", "--url", &url, "--out", path]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("another tickwire record is writing to it"),
+        "{}",
+        said(&output)
+    );
+    // The lock is gone with whoever held it.
+    first.kill().await.unwrap();
+    broker.until("tickwire_subscriptions", |now| now == 0).await;
+    let mut next = recorder(&broker, "trade.>", Path::new(path), &[]).await;
+    next.kill().await.unwrap();
+    broker.shut_down().await;
+}
