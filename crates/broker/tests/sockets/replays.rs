@@ -241,7 +241,7 @@ async fn a_session_that_was_cut_off_ends_the_feed_and_nothing_else() {
     client.subscribe_with(&["trade.old.*", "status.old"], json!({"history": 9})).await;
     let (found, reason) = played(&mut client, "old", &[("trade.old.BTC-USD", 2)]).await;
     assert_eq!(ids(&found["trade.old.BTC-USD"]), ["1", "2"]);
-    let told = "the recording is over; 1 unreadable: cut.jsonl: line 3: ";
+    let told = "the recording is over; 1 unreadable: cut.jsonl: after line 2: ";
     assert!(reason.starts_with(told), "{reason}");
     // The broker and its other feed go on.
     client.subscribe(&["quote.sim.BTC-USD"]).await;
