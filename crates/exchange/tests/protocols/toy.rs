@@ -2,12 +2,13 @@
 
 use feeds::adapter::symbol::Spelling;
 use feeds::adapter::{
-    Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, Streams, SymbolId,
+    Adapter, Desk, DeskOptions, Fault, Input, Output, Proof, Rules, Streams, SymbolId, Transport,
 };
 use market::{BookDiff, Decimal, Level, Nanos, Stamps};
 use serde_json::Value;
 
 const RULES: Rules = Rules {
+    transport: Transport::WebSocket,
     websocket: "wss://stream.example/v5/public/linear",
     rest: "",
     message_bytes: 1 << 20,

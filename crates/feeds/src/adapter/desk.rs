@@ -37,6 +37,8 @@ pub struct Symbol {
     trades_missed: bool,
     /// What was last said of its state.
     said: VenueState,
+    /// The same, unless the venue goes on where the connection broke.
+    cut_off: bool,
     channels: [Option<u32>; Kind::COUNT],
 }
 
@@ -122,6 +124,7 @@ impl Desk {
             published: false,
             trades_missed: false,
             said: VenueState::Up,
+            cut_off: false,
             channels: [None; Kind::COUNT],
         });
         self.by_native.insert(native.into(), id);
@@ -248,7 +251,8 @@ impl Desk {
         let channel = self.channel(id, Kind::Trade);
         let symbol = &mut self.symbols[id.0 as usize];
         symbol.counts.trades += 1;
-        if std::mem::take(&mut symbol.trades_missed) {
+        let cut_off = std::mem::take(&mut symbol.cut_off);
+        if std::mem::take(&mut symbol.trades_missed) || cut_off {
             trade.stamps.flags = trade.stamps.flags.with(Flags::GAP_BEFORE);
         }
         out.updates.push(Update { channel, event: Event::Trade(trade) });
@@ -356,7 +360,16 @@ impl Desk {
     /// # Panics
     /// When the symbol is of another desk.
     pub fn caught_up(&mut self, id: SymbolId) {
-        self.symbols[id.0 as usize].trades_missed = false;
+        let symbol = &mut self.symbols[id.0 as usize];
+        (symbol.trades_missed, symbol.cut_off) = (false, false);
+    }
+
+    /// The venue goes on where the last connection broke: no execution was missed in between. What
+    /// was missed before is still told.
+    pub fn resumed(&mut self) {
+        for symbol in &mut self.symbols {
+            symbol.cut_off = false;
+        }
     }
 
     /// The connection is gone, and with it the trust in every book.
@@ -364,7 +377,7 @@ impl Desk {
         self.counts.disconnects += 1;
         for symbol in &mut self.symbols {
             symbol.state = BookState::Resyncing;
-            symbol.trades_missed |= symbol.counts.trades > 0;
+            symbol.cut_off |= symbol.counts.trades > 0;
         }
         self.status(VenueState::Down, reason, now, out);
     }

@@ -52,6 +52,9 @@ pub trait Adapter: Send + fmt::Debug {
 
     /// What the venue allows on a connection.
     fn rules(&self) -> &'static Rules;
+
+    /// The owner is about to end the connection: says goodbye, where the venue has a word for it.
+    fn log_out(&mut self, _now: Nanos, _out: &mut Output) {}
 }
 
 /// What reaches an adapter.
@@ -61,7 +64,8 @@ pub enum Input<'a> {
     Connected,
     /// A text message, whole. Not known to be UTF-8.
     Text(&'a [u8]),
-    /// A binary message, or for venues without WebSocket a packet.
+    /// A binary message, or for venues without WebSocket a packet, or with [`Transport::Stream`]
+    /// whatever came next, cut anywhere.
     Binary(&'a [u8]),
     /// The answer to [`Action::Fetch`].
     Answer {
@@ -155,14 +159,27 @@ impl Output {
     }
 }
 
+/// What carries a venue's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Messages over a WebSocket.
+    WebSocket,
+    /// Bytes over TCP, in which the adapter finds packets by itself.
+    Stream,
+    /// Files and captured packets: there is no connection to be had.
+    Files,
+}
+
 /// What a venue allows, from its documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
-    /// Where its WebSocket is, unless the configuration says otherwise.
+    /// What carries its bytes.
+    pub transport: Transport,
+    /// Where its WebSocket is, unless the configuration says otherwise; empty where it has none.
     pub websocket: &'static str,
     /// Where its REST interface is; empty where none is needed.
     pub rest: &'static str,
-    /// Longest message it sends; a longer one ends the connection.
+    /// Longest message it sends; a longer one ends the connection. Of a stream, the longest packet.
     pub message_bytes: usize,
     /// Messages it takes a second on a connection.
     pub messages_per_second: u32,

@@ -14,7 +14,7 @@ mod snapshot;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::adapter::{Adapter, DeskOptions};
+use crate::adapter::{Adapter, DeskOptions, Transport};
 
 use self::itch::{Framing, Itch, ItchOptions};
 
@@ -85,6 +85,24 @@ impl Venue {
                 Depths::Own("it gives the whole book")
             }
         }
+    }
+
+    /// Whether it sends all it has, wanted or not, so that its symbols need not be named.
+    #[must_use]
+    pub fn gives_all_symbols(self) -> bool {
+        self == Self::Itch(Framing::Soup)
+    }
+
+    /// Whether it can be connected to; of the others there are only recordings.
+    #[must_use]
+    pub fn is_live(self) -> bool {
+        self.transport() != Transport::Files
+    }
+
+    /// What carries its bytes.
+    #[must_use]
+    pub fn transport(self) -> Transport {
+        self.adapter(DeskOptions::default()).rules().transport
     }
 
     /// An adapter for one connection.

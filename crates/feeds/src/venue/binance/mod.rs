@@ -39,7 +39,7 @@ use super::snapshot::{Fetches, Held};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
-    Streams, SymbolId,
+    Streams, SymbolId, Transport,
 };
 
 /// Quote currencies of Binance. Left out are `AEUR`, or ADAEUR would be AD-AEUR, and `BIDR`, or
@@ -56,6 +56,7 @@ const QUOTES: &[&str] = &[
 const QUOTES_US: &[&str] = &["USD", "USDT", "USDC", "BTC", "ETH", "BNB", "DAI"];
 
 static RULES: Rules = Rules {
+    transport: Transport::WebSocket,
     websocket: "wss://stream.binance.com:9443/stream",
     rest: "https://api.binance.com",
     // Far above the largest diff seen; a message of the stream is never long.
@@ -73,6 +74,7 @@ static RULES: Rules = Rules {
 };
 
 static RULES_US: Rules = Rules {
+    transport: Transport::WebSocket,
     websocket: "wss://stream.binance.us:9443/stream",
     rest: "https://api.binance.us",
     ..RULES

@@ -25,7 +25,7 @@ use super::snapshot::{Backlog, Fetches, Held};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
-    SymbolId,
+    SymbolId, Transport,
 };
 
 /// Quote currencies of Bitstamp.
@@ -33,6 +33,7 @@ const QUOTES: &[&str] =
     &["USD", "EUR", "GBP", "BTC", "ETH", "USDT", "USDC", "PAX", "PYUSD", "RLUSD"];
 
 static RULES: Rules = Rules {
+    transport: Transport::WebSocket,
     websocket: "wss://ws.bitstamp.net",
     rest: "https://www.bitstamp.net",
     message_bytes: 4 << 20,

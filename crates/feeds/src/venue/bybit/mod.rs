@@ -18,7 +18,7 @@ use crate::adapter::json::JsonError;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
-    SymbolId,
+    SymbolId, Transport,
 };
 
 /// Quote currencies of spot pairs.
@@ -58,6 +58,7 @@ impl Market {
 /// connection, the longest of which have 35. It tells no bound of requests.
 const fn rules(websocket: &'static str) -> Rules {
     Rules {
+        transport: Transport::WebSocket,
         websocket,
         rest: "",
         message_bytes: 1 << 20,

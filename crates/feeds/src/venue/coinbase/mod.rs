@@ -27,12 +27,13 @@ use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND,
-    SymbolId,
+    SymbolId, Transport,
 };
 
 /// What the venue allows. Without a subscription it cuts a connection after 5 s, and without
 /// heartbeats one of quiet products after 60 s to 90 s; `heartbeats` comes once a second.
 static RULES: Rules = Rules {
+    transport: Transport::WebSocket,
     websocket: "wss://advanced-trade-ws.coinbase.com",
     rest: "",
     message_bytes: 32 << 20,

@@ -50,7 +50,7 @@ pub use self::normaliser::ItchCounts;
 pub use self::order_book::{Misfit, ORDERS_MAX, Order, OrderBook, Reduced, Replaced, Rung};
 pub use self::pcap::{Pcap, PcapCounts, PcapError};
 pub use self::recording::Recording;
-pub use self::soup::Login;
+pub use self::soup::{BadLogin, Login};
 pub use self::trade_date::{BadDate, DateSource, TradeDate};
 
 use self::binary_file::BinaryFile;
@@ -58,7 +58,9 @@ use self::mold::Line;
 use self::normaliser::{Normaliser, Turn};
 use self::soup::Client;
 use crate::adapter::symbol::Spelling;
-use crate::adapter::{Adapter, Desk, DeskOptions, Input, Output, Rules, SECOND, SymbolId};
+use crate::adapter::{
+    Adapter, Desk, DeskOptions, Input, Output, Rules, SECOND, SymbolId, Transport,
+};
 
 /// How messages are wrapped, and what one [`Input::Binary`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,12 +90,14 @@ pub struct ItchOptions {
 }
 
 impl ItchOptions {
-    /// The usual: live framings know the date from when a message comes, a file from nobody.
+    /// The usual: packets are of the day they came, a stream may begin with what came earlier that
+    /// day, a file says nothing.
     #[must_use]
     pub fn new(framing: Framing, desk: DeskOptions) -> Self {
         let date = match framing {
             Framing::BinaryFile => DateSource::Unknown,
-            Framing::Mold | Framing::Soup => DateSource::Received,
+            Framing::Mold => DateSource::Received,
+            Framing::Soup => DateSource::Past,
         };
         Self { desk, framing, date, login: Login::default(), orders_max: ORDERS_MAX }
     }
@@ -157,13 +161,6 @@ impl Itch {
         }
     }
 
-    /// Says goodbye before the connection is closed, where the transport has a word for it.
-    pub fn log_out(&mut self, now: Nanos, out: &mut Output) {
-        if let Framed::Soup(client) = &mut self.framing {
-            client.log_out(now, &mut Turn { day: &mut self.day, now, out });
-        }
-    }
-
     fn disconnected(&mut self, reason: &str, now: Nanos, out: &mut Output) {
         match &mut self.framing {
             Framed::BinaryFile(file) => {
@@ -222,14 +219,26 @@ impl Adapter for Itch {
     }
 
     fn rules(&self) -> &'static Rules {
-        &RULES
+        match self.framing {
+            Framed::Soup(_) => &LIVE,
+            Framed::BinaryFile(_) | Framed::Mold(_) => &RECORDED,
+        }
+    }
+
+    fn log_out(&mut self, now: Nanos, out: &mut Output) {
+        if let Framed::Soup(client) = &mut self.framing {
+            client.log_out(now, &mut Turn { day: &mut self.day, now, out });
+        }
     }
 }
+
+static RECORDED: Rules = Rules { transport: Transport::Files, ..LIVE };
 
 /// The venue sends a heartbeat each second when it has nothing else to say, and counts a
 /// connection as dead after 15 s (SoupBinTCP 3.00). Addresses come with the subscription to the
 /// feed, so there is none here.
-static RULES: Rules = Rules {
+const LIVE: Rules = Rules {
+    transport: Transport::Stream,
     websocket: "",
     rest: "",
     message_bytes: 2 + u16::MAX as usize,

@@ -147,9 +147,7 @@ impl Receiver for Turn<'_> {
             Err(DecodeError::Unknown(_)) => self.day.desk.counts.unknown += 1,
             Err(error) => self.unreadable(error, bytes),
         }
-        if std::mem::take(&mut self.day.broken_off) {
-            self.publish_all();
-        }
+        self.publish_after_break();
     }
 
     fn event(&mut self, event: Event<'_>) {
@@ -160,7 +158,12 @@ impl Receiver for Turn<'_> {
             }
             Event::Repeated => self.day.counts.repeated += 1,
             Event::Lost { messages } => self.lost(messages),
-            Event::Idle => self.day.desk.heard(self.now, self.out),
+            Event::Resumed => self.day.desk.resumed(),
+            Event::Idle => {
+                self.day.desk.heard(self.now, self.out);
+                self.publish_after_break();
+            }
+            Event::Reconnect { reason } => self.out.reconnect(reason),
             Event::Ended => {
                 let reason = "the venue ended the session";
                 self.day.desk.status(VenueState::Down, reason, self.now, self.out);
@@ -355,8 +358,11 @@ impl Turn<'_> {
         self.day.desk.counts_of(id).snapshots = 0;
     }
 
-    /// Publishes every book that may be and is not.
-    fn publish_all(&mut self) {
+    /// Publishes every book that may be and is not, once after a break.
+    fn publish_after_break(&mut self) {
+        if !std::mem::take(&mut self.day.broken_off) {
+            return;
+        }
         for id in 0..self.day.locates.len() as u32 {
             self.publish_whole(SymbolId(id));
         }

@@ -4,6 +4,10 @@
 //! Source: Nasdaq SoupBinTCP specification, version 3.00. A packet is a 16-bit length, which counts
 //! what follows it, a type and its payload. The number of a message is implied: the login's answer
 //! says that of the first, and each sequenced packet is the next.
+//!
+//! After a break the login names the session and the next number, so that nothing is missing and
+//! nothing comes twice. After the end of a session it asks for whichever there is now; if that is
+//! another one, from its beginning.
 
 use market::Nanos;
 
@@ -11,14 +15,24 @@ use super::transport::{Event, Receiver};
 use crate::adapter::SECOND;
 
 /// How to log in. The venue pads names with spaces and does not tell capitals from small letters.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Login {
-    /// Six letters at most.
+    /// Six characters at most.
     pub user: String,
-    /// Ten letters at most.
+    /// Ten characters at most.
     pub password: String,
-    /// Ten letters at most; empty for the session that is going on.
+    /// Ten characters at most; empty for the session that is going on.
     pub session: String,
+    /// Number of the first message to ask for: 1 for all of the session, without which there are
+    /// no books; 0 for what is new only. After a break the next one is asked for.
+    pub sequence: u64,
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        let (user, password, session) = Default::default();
+        Self { user, password, session, sequence: 1 }
+    }
 }
 
 impl std::fmt::Debug for Login {
@@ -28,8 +42,44 @@ impl std::fmt::Debug for Login {
     }
 }
 
+/// A text that is no field of a login; it is not shown, as it may be a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadLogin {
+    /// It would be cut off.
+    #[error("too long")]
+    TooLong,
+    /// The protocol has no way to write it.
+    #[error("a character that is no letter, digit or sign of ASCII")]
+    Character,
+}
+
+impl Login {
+    /// Longest [`Login::user`].
+    pub const USER_LENGTH: usize = 6;
+    /// Longest [`Login::password`].
+    pub const PASSWORD_LENGTH: usize = 10;
+    /// Longest [`Login::session`].
+    pub const SESSION_LENGTH: usize = 10;
+
+    /// Checks a text for a field of that `length`.
+    ///
+    /// # Errors
+    /// When it does not fit into it.
+    pub fn check(text: &str, length: usize) -> Result<(), BadLogin> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Err(BadLogin::Character)
+        } else if text.len() > length {
+            Err(BadLogin::TooLong)
+        } else {
+            Ok(())
+        }
+    }
+}
+
 /// We say that we are there when we said nothing for so long.
 const HEARTBEAT: Nanos = SECOND;
+/// A login that was not answered for so long never will be.
+const ANSWER: Nanos = 10 * SECOND;
 
 /// Where the conversation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,28 +104,51 @@ pub(super) struct Client {
     session: Option<[u8; 10]>,
     /// Number of the next message; `None` when no answer to a login said it.
     next: Option<u64>,
+    /// The next login asks for whichever session there is: the last one ended, or is not there.
+    elsewhere: bool,
+    /// All of the last session came.
+    complete: bool,
+    /// Messages before this one came on an earlier connection.
+    known_before: u64,
+    asked_at: Nanos,
     said_at: Nanos,
 }
 
 impl Client {
     pub(super) fn new(login: Login) -> Self {
-        let (state, carry) = (State::Closed, Vec::new());
-        Self { login, state, carry, session: None, next: None, said_at: 0 }
+        Self {
+            login,
+            state: State::Closed,
+            carry: Vec::new(),
+            session: None,
+            next: None,
+            elsewhere: false,
+            complete: false,
+            known_before: 0,
+            asked_at: 0,
+            said_at: 0,
+        }
     }
 
-    /// The connection is open: asks for all messages from the first on, or from where it was.
+    /// The connection is open: asks for what is wanted at first, or goes on from where it was.
     pub(super) fn connected(&mut self, now: Nanos, to: &mut impl Receiver) {
         self.carry.clear();
         self.state = State::Asked;
-        let mut packet = vec![b'L'];
+        self.asked_at = now;
         let session = match self.session {
-            Some(session) => session,
-            None => padded_left(self.login.session.as_bytes()),
+            Some(session) if !self.elsewhere => session,
+            _ => padded_left(self.login.session.as_bytes()),
         };
-        packet.extend(padded_right::<6>(self.login.user.as_bytes()));
-        packet.extend(padded_right::<10>(self.login.password.as_bytes()));
+        // What number the first session was to begin with means nothing in another.
+        let first = match self.session {
+            None => self.login.sequence,
+            Some(_) => self.login.sequence.min(1),
+        };
+        let mut packet = vec![b'L'];
+        packet.extend(padded_right::<{ Login::USER_LENGTH }>(self.login.user.as_bytes()));
+        packet.extend(padded_right::<{ Login::PASSWORD_LENGTH }>(self.login.password.as_bytes()));
         packet.extend(session);
-        packet.extend(padded_left::<20>(self.next.unwrap_or(1).to_string().as_bytes()));
+        packet.extend(padded_left::<20>(self.next.unwrap_or(first).to_string().as_bytes()));
         self.say(&packet, now, to);
     }
 
@@ -95,6 +168,9 @@ impl Client {
 
     /// Says that we are there, if it is time.
     pub(super) fn timer(&mut self, now: Nanos, to: &mut impl Receiver) {
+        if self.state == State::Asked && now.saturating_sub(self.asked_at) >= ANSWER {
+            self.end("the login was not answered", to);
+        }
         if matches!(self.state, State::Asked | State::In) {
             if now.saturating_sub(self.said_at) >= HEARTBEAT {
                 self.say(b"R", now, to);
@@ -111,6 +187,12 @@ impl Client {
         if self.state != State::Over {
             to.event(Event::Wake(now.saturating_add(HEARTBEAT)));
         }
+    }
+
+    /// Nothing more is to be had of this connection.
+    fn end(&mut self, reason: &'static str, to: &mut impl Receiver) {
+        self.state = State::Over;
+        to.event(Event::Reconnect { reason });
     }
 
     pub(super) fn receive(&mut self, mut chunk: &[u8], to: &mut impl Receiver) {
@@ -141,35 +223,34 @@ impl Client {
 
     fn packet(&mut self, packet: &[u8], to: &mut impl Receiver) {
         match packet {
-            [b'S', message @ ..] => {
-                if self.state != State::In {
-                    // Cut out of a longer recording.
-                    self.state = State::In;
-                    to.event(Event::Begins { whole: false });
-                }
-                let sequence = self.next;
-                self.next = sequence.map(|sequence| sequence.saturating_add(1));
-                to.message(sequence, message);
-            }
+            [b'S', message @ ..] => self.sequenced(message, to),
+            // Before it lets us in, and after the end, it says nothing of the session.
+            [b'H'] if matches!(self.state, State::Asked | State::Over) => {}
             [b'H'] => to.event(Event::Idle),
             [b'A', rest @ ..] => match accepted(rest) {
                 Some((session, sequence)) => self.accepted(session, sequence, to),
                 None => {
-                    to.event(Event::Malformed { expected: "a session and a number", bytes: packet })
+                    let expected = "a session and a number";
+                    to.event(Event::Malformed { expected, bytes: packet });
+                    self.end("the answer to the login cannot be read", to);
                 }
             },
             [b'J', reason] => {
-                self.state = State::Over;
                 let reason = match reason {
                     b'A' => "login refused: wrong user or password",
-                    b'S' => "login refused: there is no such session",
+                    b'S' => {
+                        self.no_such_session();
+                        "login refused: there is no such session"
+                    }
                     _ => "login refused",
                 };
                 to.event(Event::Rejected { reason });
+                self.end(reason, to);
             }
             [b'Z'] => {
-                self.state = State::Over;
+                (self.elsewhere, self.complete) = (true, true);
                 to.event(Event::Ended);
+                self.end("the venue ended the session", to);
             }
             // A text for people, which may come at any time.
             [b'+', ..] => {}
@@ -178,16 +259,63 @@ impl Client {
         }
     }
 
-    fn accepted(&mut self, session: [u8; 10], sequence: u64, to: &mut impl Receiver) {
-        self.state = State::In;
-        match self.next.filter(|_| self.session == Some(session)) {
-            Some(next) if sequence > next => to.event(Event::Lost { messages: sequence - next }),
-            Some(next) if sequence == next => {}
-            // Another session, or this one from an earlier message on than was asked for.
-            _ => to.event(Event::Begins { whole: sequence == 1 }),
+    fn sequenced(&mut self, message: &[u8], to: &mut impl Receiver) {
+        match self.state {
+            State::In => {}
+            // It belongs to what we have left already.
+            State::Over => return,
+            State::Closed | State::Asked => {
+                // Cut out of a longer recording.
+                self.state = State::In;
+                (self.session, self.next) = (None, None);
+                to.event(Event::Begins { whole: false });
+            }
         }
-        self.session = Some(session);
-        self.next = Some(sequence);
+        let sequence = self.next;
+        self.next = sequence.map(|sequence| sequence.saturating_add(1));
+        match sequence {
+            Some(sequence) if sequence < self.known_before => to.event(Event::Repeated),
+            _ => to.message(sequence, message),
+        }
+    }
+
+    fn accepted(&mut self, session: [u8; 10], sequence: u64, to: &mut impl Receiver) {
+        let complete = std::mem::take(&mut self.complete);
+        self.elsewhere = false;
+        let reached = self.next.map(|next| next.max(self.known_before));
+        self.known_before = 0;
+        match (self.session == Some(session), reached) {
+            (true, Some(reached)) if sequence > reached => {
+                to.event(Event::Lost { messages: sequence - reached });
+            }
+            (true, Some(reached)) => {
+                // It may begin earlier than was asked.
+                self.known_before = reached;
+                to.event(Event::Resumed);
+            }
+            (false, Some(_)) if sequence != 1 => {
+                // Another session, which was asked for the number of the last one.
+                self.complete = complete;
+                (self.session, self.next) = (Some(session), None);
+                return self.end("another session began", to);
+            }
+            _ => {
+                to.event(Event::Begins { whole: sequence == 1 });
+                if complete && sequence == 1 {
+                    to.event(Event::Resumed);
+                }
+            }
+        }
+        self.state = State::In;
+        (self.session, self.next) = (Some(session), Some(sequence));
+    }
+
+    fn no_such_session(&mut self) {
+        if self.elsewhere {
+            // Not that one either, or not that number of it: the beginning, then.
+            (self.session, self.next) = (None, None);
+        }
+        self.elsewhere = true;
     }
 }
 
@@ -219,136 +347,4 @@ fn padded_right<const N: usize>(text: &[u8]) -> [u8; N] {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::transport::Notes;
-    use super::*;
-
-    fn packet(kind: u8, payload: &[u8]) -> Vec<u8> {
-        let length = (1 + payload.len() as u16).to_be_bytes();
-        [&length[..], &[kind], payload].concat()
-    }
-
-    fn accepted_at(session: &[u8; 10], sequence: &str) -> Vec<u8> {
-        packet(b'A', format!("{}{sequence:>20}", String::from_utf8_lossy(session)).as_bytes())
-    }
-
-    fn client() -> Client {
-        let login =
-            Login { user: "user".into(), password: "secret".into(), session: String::new() };
-        Client::new(login)
-    }
-
-    #[test]
-    fn it_logs_in_takes_messages_and_goes_on_after_a_break() {
-        let (mut client, mut notes) = (client(), Notes::default());
-        client.connected(5, &mut notes);
-        let login = format!("Luser  secret    {:>10}{:>20}", "", 1);
-        assert_eq!(notes.sent, [packet(b'L', &login.as_bytes()[1..])]);
-        assert_eq!(notes.sent[0].len(), 49);
-        client.receive(&accepted_at(b"   SESSION", "1"), &mut notes);
-        client.receive(&packet(b'S', b"one"), &mut notes);
-        client.receive(&packet(b'+', b"debug"), &mut notes);
-        client.receive(&packet(b'H', b""), &mut notes);
-        client.receive(&packet(b'S', b"two"), &mut notes);
-        client.receive(&packet(b'S', b"cut")[..3], &mut notes);
-        client.disconnected();
-        client.connected(6, &mut notes);
-        let login = format!("Luser  secret    {:>10}{:>20}", "SESSION", 3);
-        assert_eq!(notes.sent[1], packet(b'L', &login.as_bytes()[1..]));
-        client.receive(&accepted_at(b"   SESSION", "3"), &mut notes);
-        client.receive(&packet(b'S', b"three"), &mut notes);
-        client.receive(&packet(b'Z', b""), &mut notes);
-        assert_eq!(notes.numbers(), [1, 2, 3]);
-        assert_eq!(notes.events, ["Begins { whole: true }", "Ended"]);
-    }
-
-    #[test]
-    fn what_the_venue_has_no_more_is_lost_and_another_session_begins() {
-        let (mut client, mut notes) = (client(), Notes::default());
-        client.connected(0, &mut notes);
-        client.receive(&accepted_at(b"   SESSION", "1"), &mut notes);
-        client.receive(&packet(b'S', b"one"), &mut notes);
-        for (session, sequence) in
-            [(b"   SESSION", "9"), (b"  SESSION2", "1"), (b"  SESSION2", "7")]
-        {
-            client.disconnected();
-            client.connected(0, &mut notes);
-            client.receive(&accepted_at(session, sequence), &mut notes);
-        }
-        let expected = [
-            "Begins { whole: true }",
-            "Lost { messages: 7 }",
-            "Begins { whole: true }",
-            "Lost { messages: 6 }",
-        ];
-        assert_eq!(notes.events, expected);
-    }
-
-    #[test]
-    fn it_says_each_second_that_it_is_there() {
-        let (mut client, mut notes) = (client(), Notes::default());
-        client.timer(0, &mut notes);
-        assert!(notes.sent.is_empty() && notes.wake.is_none());
-        client.connected(5, &mut notes);
-        assert_eq!(notes.wake, Some(5 + HEARTBEAT));
-        client.timer(HEARTBEAT, &mut notes);
-        assert_eq!(notes.sent.len(), 1);
-        client.timer(5 + HEARTBEAT, &mut notes);
-        assert_eq!(notes.sent[1], packet(b'R', b""));
-        assert_eq!(notes.wake, Some(5 + 2 * HEARTBEAT));
-        client.log_out(6 + HEARTBEAT, &mut notes);
-        assert_eq!(notes.sent.len(), 2, "nobody is in yet");
-        client.receive(&accepted_at(b"   SESSION", "1"), &mut notes);
-        client.log_out(6 + HEARTBEAT, &mut notes);
-        client.timer(9 * HEARTBEAT, &mut notes);
-        assert_eq!(notes.sent[2..], [packet(b'O', b"")]);
-    }
-
-    #[test]
-    fn a_refusal_and_what_cannot_be_read_are_told() {
-        let (mut client, mut notes) = (client(), Notes::default());
-        client.connected(0, &mut notes);
-        client.receive(&packet(b'A', b"short"), &mut notes);
-        client.receive(&packet(b'?', b"what"), &mut notes);
-        client.receive(&[0, 0], &mut notes);
-        client.receive(&packet(b'J', b"A"), &mut notes);
-        client.timer(u64::MAX, &mut notes);
-        assert_eq!(notes.sent.len(), 1, "it does not insist");
-        let refused = "Rejected { reason: \"login refused: wrong user or password\" }";
-        let expected = ["no a session and a number", "Unknown", "no a packet type", refused];
-        assert_eq!(notes.events, expected);
-        assert!(!format!("{client:?}").contains("secret"));
-    }
-
-    proptest! {
-        #[test]
-        fn chunks_change_nothing(cuts in proptest::collection::vec(0usize..30, 1..20)) {
-            let mut bytes = accepted_at(b"   SESSION", "1");
-            for number in 1..40u8 {
-                bytes.extend(packet(b'S', &vec![number; usize::from(number)]));
-            }
-            let (mut client, mut notes, mut rest) = (client(), Notes::default(), &bytes[..]);
-            for cut in cuts.iter().cycle().take(2_000) {
-                let (chunk, after) = rest.split_at(rest.len().min(*cut));
-                client.receive(chunk, &mut notes);
-                rest = after;
-            }
-            client.receive(rest, &mut notes);
-            prop_assert_eq!(notes.numbers(), (1..40).collect::<Vec<u64>>());
-            prop_assert!(notes.messages.iter().all(|(n, m)| *n == Some(m.len() as u64)));
-        }
-
-        #[test]
-        fn any_bytes_are_taken(chunks in proptest::collection::vec(any::<Vec<u8>>(), 0..8)) {
-            let (mut client, mut notes) = (client(), Notes::default());
-            client.connected(0, &mut notes);
-            for chunk in &chunks {
-                client.receive(&packet(b'A', chunk), &mut notes);
-                client.receive(chunk, &mut notes);
-                client.timer(u64::MAX, &mut notes);
-            }
-        }
-    }
-}
+mod tests;

@@ -249,6 +249,8 @@ fn venues_have_names() {
     let adapter = crate::venue::Venue::Itch(Framing::Soup).adapter(options);
     assert_eq!(adapter.desk().channels()[0].topic, "status.x");
     assert_eq!(adapter.rules().dead_after, 15 * SECOND);
+    let live = crate::venue::Venue::ALL.into_iter().filter(|(venue, _)| !venue.is_live());
+    assert_eq!(live.map(|(_, name)| name).collect::<Vec<_>>(), ["itch", "itch-mold"]);
     assert!(adapter.desk().channels().iter().all(|channel| channel.kind == Kind::Status));
 }
 

@@ -117,6 +117,22 @@ pub enum DateSource {
     /// The day that brings a message nearest to when it came. Right for what is live, or keeps
     /// the time it was captured at, and while our clock is less than half a day wrong.
     Received,
+    /// The latest day on which a message is not from the future, by more than an hour. Right for
+    /// what may come as much as 23 hours late, as at a login in the evening that asks for all of
+    /// the day, and while our clock is not more than an hour slow.
+    Past,
+}
+
+impl DateSource {
+    /// How late a message is most likely, where that tells the day.
+    fn delay(self) -> Option<Nanos> {
+        match self {
+            Self::Unknown | Self::Given(_) => None,
+            Self::Received => Some(0),
+            // From an hour early to 23 hours late.
+            Self::Past => Some(11 * HOUR),
+        }
+    }
 }
 
 /// Turns times of the venue into ours.
@@ -130,7 +146,7 @@ impl Clock {
     pub(super) fn new(source: DateSource) -> Self {
         let midnight = match source {
             DateSource::Given(date) => Some(date.midnight()),
-            DateSource::Unknown | DateSource::Received => None,
+            DateSource::Unknown | DateSource::Received | DateSource::Past => None,
         };
         Self { source, midnight }
     }
@@ -145,10 +161,11 @@ impl Clock {
         if since_midnight >= DAY {
             return Err(());
         }
-        if self.source == DateSource::Received {
-            let near = |midnight: Nanos| (midnight + since_midnight).abs_diff(now) <= 12 * HOUR;
+        if let Some(delay) = self.source.delay() {
+            let sent = now.saturating_sub(delay);
+            let near = |midnight: Nanos| (midnight + since_midnight).abs_diff(sent) <= 12 * HOUR;
             if !self.midnight.is_some_and(near) {
-                self.midnight = nearest_midnight(since_midnight, now);
+                self.midnight = nearest_midnight(since_midnight, sent);
             }
         }
         Ok(self.midnight.map(|midnight| midnight + since_midnight))
@@ -225,5 +242,26 @@ mod tests {
         let later = date("2024-01-05").midnight();
         assert_eq!(received.at(open, later + open), Ok(Some(later + open)));
         assert_eq!(received.at(open, u64::MAX).map(|time| time.is_some()), Ok(false));
+    }
+
+    #[test]
+    fn what_comes_late_is_of_the_day_that_is_over() {
+        let midnight = date("2023-08-22").midnight();
+        let (early, late) = (4 * HOUR, 20 * HOUR);
+        // All of the day in its evening, and after midnight; then the next day.
+        for (since, now, day) in [
+            (early, midnight + late, midnight),
+            (late, midnight + late, midnight),
+            (early, midnight + early - HOUR / 2, midnight),
+            (late, midnight + DAY + HOUR, midnight),
+            (HOUR, midnight + DAY + HOUR, midnight + DAY),
+            (early, midnight + DAY + early, midnight + DAY),
+        ] {
+            let expected = Ok(Some(day + since));
+            assert_eq!(Clock::new(DateSource::Past).at(since, now), expected);
+        }
+        let mut one = Clock::new(DateSource::Past);
+        assert_eq!(one.at(late, midnight + late), Ok(Some(midnight + late)));
+        assert_eq!(one.at(early, midnight + DAY + early), Ok(Some(midnight + DAY + early)));
     }
 }

@@ -18,6 +18,8 @@ pub(super) enum Event<'a> {
     Begins { whole: bool },
     /// A packet came whose messages came before, at least in part.
     Repeated,
+    /// The session goes on where it was broken off: nothing is missing in between.
+    Resumed,
     /// Messages are missing before the next, and will not come.
     Lost { messages: u64 },
     /// The other side is there and has nothing to say.
@@ -26,6 +28,8 @@ pub(super) enum Event<'a> {
     Ended,
     /// The other side does not want us.
     Rejected { reason: &'static str },
+    /// This connection is of no use any more; another one is to be opened.
+    Reconnect { reason: &'static str },
     /// Bytes that should have been something else.
     Malformed { expected: &'static str, bytes: &'a [u8] },
     /// Something of a kind that is not known.

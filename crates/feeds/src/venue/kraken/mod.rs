@@ -22,7 +22,7 @@ use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
-    SymbolId,
+    SymbolId, Transport,
 };
 
 /// Levels a side that can be subscribed.
@@ -45,6 +45,7 @@ pub enum Version {
 }
 
 const RULES_V2: Rules = Rules {
+    transport: Transport::WebSocket,
     websocket: "wss://ws.kraken.com/v2",
     rest: "",
     message_bytes: 4 << 20,

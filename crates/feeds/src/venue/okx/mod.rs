@@ -17,7 +17,7 @@ use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Action, Adapter, BookState, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules,
-    SECOND, Stream, SymbolId,
+    SECOND, Stream, SymbolId, Transport,
 };
 
 /// Channels in one request, which may have 64 KiB.
@@ -40,6 +40,7 @@ const BEST_FIVE: &str = "books5";
 pub(super) const DEPTHS: [usize; 2] = [5, 400];
 
 const RULES: Rules = Rules {
+    transport: Transport::WebSocket,
     websocket: "wss://ws.okx.com:8443/ws/v5/public",
     rest: "",
     message_bytes: 4 << 20,

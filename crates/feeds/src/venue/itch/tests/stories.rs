@@ -213,7 +213,7 @@ fn a_crossed_book_is_hidden_and_comes_back_whole() {
 }
 
 #[test]
-fn after_a_break_that_loses_nothing_books_come_back_whole() {
+fn after_a_break_that_loses_nothing_executions_go_on_and_books_come_back_whole() {
     let soup = |kind: u8, payload: &[u8]| {
         [&(1 + payload.len() as u16).to_be_bytes()[..], &[kind], payload].concat()
     };
@@ -228,6 +228,7 @@ fn after_a_break_that_loses_nothing_books_come_back_whole() {
         directory(2, "B"),
         add(1, "A", 1, b'B', 10, 5_0000),
         add(2, "B", 2, b'B', 10, 5_0000),
+        execute(1, 1, 1, 901),
     ] {
         rig.binary(&soup(b'S', &message));
     }
@@ -236,7 +237,7 @@ fn after_a_break_that_loses_nothing_books_come_back_whole() {
     rig.input(Input::Disconnected { reason: "cut" });
     assert_eq!(rig.best("A"), "- -");
     rig.input(Input::Connected);
-    rig.binary(&accepted(6));
+    rig.binary(&accepted(7));
     rig.binary(&soup(b'S', &cancel(2, 2, 1)));
     let gap = "[\"gap_before\"]";
     let expected = [
@@ -244,16 +245,28 @@ fn after_a_break_that_loses_nothing_books_come_back_whole() {
         "nasdaq up messages come".to_owned(),
         format!("B = 9x5.0000|{gap}"),
         "B up the book is right again".to_owned(),
-        format!("A = 10x5.0000|{gap}"),
+        format!("A = 9x5.0000|{gap}"),
         "A up the book is right again".to_owned(),
     ];
     assert_eq!(rig.news(), expected);
-    // The venue forgot some: nothing may be trusted any more.
+    rig.binary(&soup(b'S', &execute(1, 1, 1, 902)));
+    assert_eq!(rig.news(), ["A sell 1x5.0000 902[]", "A ~ 8x5.0000|[]"], "nothing was missed");
+    // A venue that has nothing to say is as good a sign that the books are right.
     rig.input(Input::Disconnected { reason: "cut" });
     rig.input(Input::Connected);
     rig.binary(&accepted(9));
+    assert_eq!(rig.best("A"), "- -");
+    rig.binary(&soup(b'H', b""));
+    assert_eq!(rig.best("A"), "8x5.0000 -");
+    // The venue forgot some: nothing may be trusted any more.
+    rig.input(Input::Disconnected { reason: "cut" });
+    rig.input(Input::Connected);
+    rig.binary(&accepted(12));
     rig.binary(&soup(b'S', &add(1, "A", 9, b'B', 10, 5_0000)));
     assert_eq!(rig.best("A"), "- -");
+    rig.news();
+    rig.binary(&soup(b'S', &execute(1, 9, 1, 903)));
+    assert_eq!(rig.news(), [format!("A sell 1x5.0000 903{gap}")]);
     rig.binary(&soup(b'J', b"S"));
     assert_eq!(reports(&rig.out), ["nasdaq: login refused: there is no such session"]);
     assert_eq!(states(&rig.out).last(), Some(&VenueState::Down));
