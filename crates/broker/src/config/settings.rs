@@ -143,10 +143,10 @@ tables! {
         depth: usize = 0, count(0..=10_000);
         /// The venue's WebSocket; empty for the real one, and without a path it takes that of the
         /// real one.
-        url: String = String::new(), url(Scheme::Socket);
+        url: String = String::new(), url(&[Scheme::Socket, Scheme::Stream]);
         /// The venue's REST interface; empty for the host of `url`, or where that is empty too for
         /// the real one.
-        rest_url: String = String::new(), url(Scheme::Http);
+        rest_url: String = String::new(), url(&[Scheme::Http]);
         /// Asks a venue only for what somebody subscribes to.
         on_demand: bool = false, switch();
         /// Time for which a venue's stream stays open after its last subscriber, with `on_demand`.

@@ -4,14 +4,14 @@ use std::fmt;
 
 use hyper::Uri;
 
-/// A parsed URL of `ws`, `wss`, `http` or `https`.
+/// A parsed URL of `ws`, `wss`, `http`, `https`, `tcp` or `tls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Whether the connection is encrypted: `wss` or `https`.
+    /// Whether the connection is encrypted: `wss`, `https` or `tls`.
     pub tls: bool,
     /// Host without the brackets of an IPv6 address: what the resolver takes.
     pub host: String,
-    /// Port; 80 or 443 where the URL has none.
+    /// Port; 80 or 443 where a URL that may do without has none.
     pub port: u16,
     /// Host and port as the `Host` header wants them.
     pub authority: String,
@@ -26,14 +26,25 @@ pub enum Scheme {
     Socket,
     /// `http` or `https`.
     Http,
+    /// `tcp` or `tls`: bytes in a protocol of their own, so that there is no usual port, and no
+    /// path.
+    Stream,
 }
 
 impl Scheme {
-    fn pair(self) -> (&'static str, &'static str) {
+    /// How a URL begins, not encrypted and encrypted.
+    pub(crate) fn pair(self) -> (&'static str, &'static str) {
         match self {
             Self::Socket => ("ws", "wss"),
             Self::Http => ("http", "https"),
+            Self::Stream => ("tcp", "tls"),
         }
+    }
+
+    /// Whether `url` is of this scheme, good or not.
+    pub(crate) fn begins(self, url: &str) -> bool {
+        let (plain, secure) = self.pair();
+        url.split_once("://").is_some_and(|(name, _)| name == plain || name == secure)
     }
 }
 
@@ -60,6 +71,14 @@ impl Endpoint {
         }
         if authority.port_u16().is_none() && authority.as_str() != authority.host() {
             return Err("the port is no number from 0 to 65535".to_owned());
+        }
+        if scheme == Scheme::Stream {
+            if authority.port_u16().is_none() {
+                return Err("names no port".to_owned());
+            }
+            if uri.path_and_query().is_some_and(|path| path != "/") {
+                return Err("a path has no meaning here".to_owned());
+            }
         }
         Ok(Self {
             tls,
@@ -110,6 +129,9 @@ mod tests {
         assert_eq!(rest.below("/v3/depth?symbol=A"), "/api/v3/depth?symbol=A");
         let bare = Endpoint::parse("http://h:81", Scheme::Http).unwrap();
         assert_eq!((bare.below("/x").as_str(), bare.port), ("/x", 81));
+        let stream = Endpoint::parse("tcp://itch.example.org:9100", Scheme::Stream).unwrap();
+        assert_eq!((stream.tls, &*stream.host, stream.port), (false, "itch.example.org", 9100));
+        assert!(Endpoint::parse("tls://h:1/", Scheme::Stream).unwrap().tls);
     }
 
     #[test]
@@ -122,6 +144,10 @@ mod tests {
             ("", ""),
         ] {
             let said = Endpoint::parse(url, Scheme::Socket).unwrap_err();
+            assert!(said.contains(words), "{url}: {said}");
+        }
+        for (url, words) in [("tcp://h", "port"), ("tcp://h:1/x", "path"), ("ws://h:1", "tcp://")] {
+            let said = Endpoint::parse(url, Scheme::Stream).unwrap_err();
             assert!(said.contains(words), "{url}: {said}");
         }
     }

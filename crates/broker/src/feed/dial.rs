@@ -1,4 +1,5 @@
-//! Opening connections to a venue: TCP, TLS where the URL says so, and the WebSocket handshake.
+//! Opening connections to a venue: TCP, TLS where the URL says so, and the WebSocket handshake
+//! where it speaks WebSocket.
 //!
 //! Of the client crate's handshake only the proof of the key is used: it knows no TLS, and asks
 //! for a subprotocol that no venue has.
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use feeds::adapter::Transport;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderMap, UPGRADE, USER_AGENT};
@@ -90,12 +92,20 @@ impl Dialler {
         Ok(Box::new(stream))
     }
 
-    /// A WebSocket to `endpoint`, with what the venue has sent behind its answer.
-    pub(super) async fn websocket(
+    /// A connection to `endpoint` on which `transport` may begin, with what the venue has sent
+    /// already behind its answer.
+    pub(super) async fn open(
         &self,
         endpoint: &Endpoint,
+        transport: Transport,
     ) -> Result<(BoxedStream, Bytes), String> {
-        let opening = async { upgrade(endpoint, self.connect(endpoint).await?).await };
+        let opening = async {
+            let stream = self.connect(endpoint).await?;
+            match transport {
+                Transport::WebSocket => upgrade(endpoint, stream).await,
+                Transport::Stream | Transport::Files => Ok((stream, Bytes::new())),
+            }
+        };
         tokio::time::timeout(DEADLINE, opening).await.unwrap_or_else(|_| {
             Err(format!("{endpoint} did not answer within {} s", DEADLINE.as_secs()))
         })
@@ -226,14 +236,16 @@ mod tests {
         let endpoint =
             Endpoint::parse(&format!("wss://localhost:{port}/ws"), Scheme::Socket).unwrap();
         let stranger = Dialler { tls: Some(connector(RootCertStore::empty()).unwrap()) };
-        let Err(refused) = stranger.websocket(&endpoint).await else { panic!("it was trusted") };
+        let Err(refused) = stranger.open(&endpoint, Transport::WebSocket).await else {
+            panic!("it was trusted")
+        };
         assert!(refused.starts_with("TLS with localhost"), "{refused}");
         assert!(refused.ends_with("SSL_CERT_FILE names"), "{refused}");
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
         let dialler = Dialler { tls: Some(connector(roots).unwrap()) };
-        let (stream, ahead) = dialler.websocket(&endpoint).await.unwrap();
-        let mut socket = Socket::new(stream, ahead, 100);
+        let (stream, ahead) = dialler.open(&endpoint, Transport::WebSocket).await.unwrap();
+        let mut socket = Socket::new(Transport::WebSocket, stream, ahead, 100);
         let message = socket.inbound.recv().await.unwrap().unwrap();
         assert_eq!(&message.bytes[..], b"hello");
     }

@@ -8,7 +8,7 @@
 //! `sink`: the registry of this process, or with `tickwire feed` a broker elsewhere.
 //!
 //! - [`VenueFeed`]: what a venue's feed is set up with.
-//! - `line`, `socket`, `dial`, `rest`: one open connection, down to its bytes.
+//! - `line`, `socket`, `chunks`, `dial`, `rest`: one open connection, down to its bytes.
 //! - `pace`: limits and backoff; `demand`: upstream follows subscribers; `health`: one state for
 //!   several connections.
 //! - `figures`: what is counted, where `/metrics` finds it; `journal`: what the log says.
@@ -16,6 +16,7 @@
 //! - `remote`: the sink that is a broker elsewhere.
 
 mod address;
+mod chunks;
 mod demand;
 mod dial;
 mod figures;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use feeds::adapter::{Adapter, DeskOptions, Rules};
+use feeds::adapter::{Adapter, DeskOptions, Rules, Transport};
 use feeds::derive::DeriveOptions;
 use feeds::venue::Venue;
+use feeds::venue::itch::{DateSource, Framing, Itch, ItchOptions, Login, TradeDate};
 use topics::TopicName;
 
 use super::address::{Endpoint, Scheme};
@@ -27,8 +28,8 @@ pub struct VenueFeed {
     pub desk: DeskOptions,
     /// What is made of its events besides.
     pub derive: DeriveOptions,
-    /// The venue's WebSocket, where it is not the adapter's own. Without a path it takes the
-    /// adapter's.
+    /// Where the venue is, where that is not the adapter's own address. A WebSocket without a path
+    /// takes the adapter's.
     pub url: Option<String>,
     /// The venue's REST interface, where it is neither the adapter's own nor on the host of
     /// [`VenueFeed::url`].
@@ -43,10 +44,28 @@ impl VenueFeed {
     /// A feed of `venue` where it really is.
     #[must_use]
     pub fn new(venue: Venue, desk: DeskOptions) -> Self {
+        Self::of(venue, Arc::new(move |desk| venue.adapter(desk)), desk)
+    }
+
+    /// A feed of ITCH over SoupBinTCP, which logs in as `login` says. Its messages are of `date`;
+    /// without one, of today. Where `desk` names no symbols it has all that come.
+    #[must_use]
+    pub fn soup(login: Login, date: Option<TradeDate>, desk: DeskOptions) -> Self {
+        let adapter = move |desk| -> Box<dyn Adapter> {
+            let mut options = ItchOptions::new(Framing::Soup, desk);
+            options.date = date.map_or(options.date, DateSource::Given);
+            options.login = login.clone();
+            Box::new(Itch::new(options))
+        };
+        Self::of(Venue::Itch(Framing::Soup), Arc::new(adapter), desk)
+    }
+
+    fn of(venue: Venue, adapter: AdapterMaker, mut desk: DeskOptions) -> Self {
         let quotes = desk.streams.quotes && !venue.gives_quotes();
         let symbols_max = desk.symbols_max;
         let derive = DeriveOptions { quotes, symbols_max, ..DeriveOptions::default() };
-        let mut feed = Self::with(Arc::new(move |desk| venue.adapter(desk)), desk);
+        desk.open |= desk.symbols.is_empty() && venue.gives_all_symbols();
+        let mut feed = Self::with(adapter, desk);
         // They are made of the book.
         feed.desk.streams.book |= quotes;
         Self { derive, ..feed }
@@ -76,7 +95,7 @@ impl fmt::Debug for VenueFeed {
 pub(crate) struct Plan {
     pub(super) venue: String,
     pub(super) rules: &'static Rules,
-    pub(super) websocket: Endpoint,
+    pub(super) endpoint: Endpoint,
     pub(super) rest: Option<Endpoint>,
     pub(super) dialler: Dialler,
     /// One for each connection.
@@ -95,34 +114,37 @@ impl Plan {
     pub(crate) fn new(feed: &VenueFeed) -> anyhow::Result<Self> {
         let rules =
             (feed.adapter)(DeskOptions { symbols: Vec::new(), ..feed.desk.clone() }).rules();
-        if rules.websocket.is_empty() {
-            bail!("it is not spoken over a WebSocket, so it cannot be a live feed here");
+        if rules.transport == Transport::Files {
+            bail!("it is read from files and captured packets only: it cannot be a live feed here");
         }
-        let (websocket, rest) = addresses(feed, rules)?;
-        let dialler = Dialler::new([&websocket].into_iter().chain(&rest))?;
+        let (endpoint, rest) = addresses(feed, rules)?;
+        let dialler = Dialler::new([&endpoint].into_iter().chain(&rest))?;
         let each = [feed.desk.streams.trades, feed.desk.streams.quotes, feed.desk.streams.book];
         let each = each.into_iter().filter(|wanted| *wanted).count();
-        if feed.desk.symbols.is_empty() || each == 0 {
+        if (feed.desk.symbols.is_empty() && !feed.desk.open) || each == 0 {
             bail!("no symbols or no streams: nothing to ask for");
+        }
+        if feed.desk.open && feed.desk.on_demand {
+            bail!("only named symbols can follow demand: name them, or leave on_demand off");
         }
         if feed.desk.symbols.len() > feed.desk.symbols_max {
             let (many, max) = (feed.desk.symbols.len(), feed.desk.symbols_max);
             bail!("{many} symbols are more than symbols_max, {max}");
         }
         let share = (rules.streams / each).max(1);
-        let adapters: Vec<_> = feed
-            .desk
-            .symbols
-            .chunks(share)
-            .map(|symbols| {
-                (feed.adapter)(DeskOptions { symbols: symbols.to_vec(), ..feed.desk.clone() })
-            })
-            .collect();
+        let shares: Vec<&[String]> = match feed.desk.open {
+            true => vec![&feed.desk.symbols],
+            false => feed.desk.symbols.chunks(share).collect(),
+        };
+        let adapter = |symbols: &&[String]| {
+            (feed.adapter)(DeskOptions { symbols: symbols.to_vec(), ..feed.desk.clone() })
+        };
+        let adapters: Vec<_> = shares.iter().map(adapter).collect();
         check_names(&adapters)?;
         Ok(Self {
             venue: feed.desk.venue.clone(),
             rules,
-            websocket,
+            endpoint,
             rest,
             dialler,
             adapters,
@@ -140,7 +162,7 @@ impl Plan {
 
     /// Host and port that it speaks with.
     pub(crate) fn authority(&self) -> &str {
-        &self.websocket.authority
+        &self.endpoint.authority
     }
 }
 
@@ -151,10 +173,22 @@ fn addresses(
     let read = |url: &str, scheme| {
         Endpoint::parse(url, scheme).map_err(|problem| anyhow!("\"{url}\": {problem}"))
     };
-    let own = read(rules.websocket, Scheme::Socket).context("the adapter's own address")?;
-    let websocket = match &feed.url {
-        Some(url) => read(url, Scheme::Socket)?.with_path_of(&own),
-        None => own,
+    let own = match rules.websocket {
+        "" => None,
+        own => Some(read(own, Scheme::Socket).context("the adapter's own address")?),
+    };
+    let scheme = match rules.transport {
+        Transport::WebSocket => Scheme::Socket,
+        Transport::Stream | Transport::Files => Scheme::Stream,
+    };
+    let endpoint = match (&feed.url, own) {
+        (Some(url), Some(own)) => read(url, scheme)?.with_path_of(&own),
+        (Some(url), None) => read(url, scheme)?,
+        (None, Some(own)) => own,
+        (None, None) => bail!(
+            "its address comes with the subscription to the venue: say it as url, such as \
+             \"tcp://127.0.0.1:9100\""
+        ),
     };
     let own = match rules.rest {
         "" => None,
@@ -164,10 +198,10 @@ fn addresses(
         (Some(url), _, Some(own)) => Some(read(url, Scheme::Http)?.with_path_of(&own)),
         (Some(url), _, None) => Some(read(url, Scheme::Http)?),
         // Books of one host and snapshots of another would not fit together.
-        (None, Some(_), Some(own)) => Some(Endpoint { path: own.path, ..websocket.clone() }),
+        (None, Some(_), Some(own)) => Some(Endpoint { path: own.path, ..endpoint.clone() }),
         (None, _, own) => own,
     };
-    Ok((websocket, rest))
+    Ok((endpoint, rest))
 }
 
 /// Every topic must be one, and no two symbols may share theirs.

@@ -1,15 +1,15 @@
 //! One connection to a venue: it gives an adapter its messages, answers and timers, carries out
 //! what the adapter wants, publishes what it says, and connects again when the connection ends.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fanout::Millis;
 use feeds::Update;
-
-use feeds::adapter::{Adapter, BookState, Input, Output, Rules};
+use feeds::adapter::{Action, Adapter, BookState, Input, Output, Rules};
 use feeds::derive::{Derive, DeriveOptions};
-use market::{BookDiff, BookSide, Event, Flags, Nanos, Stamps, Status, VenueState};
+use market::{BookDiff, BookSide, Event, Flags, Kind, Nanos, Stamps, Status, VenueState};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -23,7 +23,7 @@ use super::line::{End, Line};
 use super::pace::{Backoff, Chance, Window};
 use super::rest::Rest;
 use super::sink::Sink;
-use super::socket::{self, Socket};
+use super::socket::{self, Outgoing, Socket};
 use crate::clock::{Clock, millis};
 
 /// How often is looked at what is subscribed, where upstream follows demand, and how old what
@@ -39,7 +39,7 @@ const STATUS: usize = 0;
 pub(super) struct Shared {
     pub(super) venue: String,
     pub(super) rules: &'static Rules,
-    pub(super) websocket: Endpoint,
+    pub(super) endpoint: Endpoint,
     pub(super) dialler: Dialler,
     pub(super) rest: Option<Arc<Rest>>,
     /// Of all feeds of one host.
@@ -124,12 +124,16 @@ impl<S: Sink> Session<S> {
         self.say(waiting.map(|reason| (VenueState::Down, reason)));
         while let Some(stream) = self.next_connection().await {
             let Ok((stream, ahead)) = stream else { continue };
-            let mut socket = Socket::new(stream, ahead, self.shared.rules.message_bytes);
+            let Rules { transport, message_bytes, .. } = *self.shared.rules;
+            let mut socket = Socket::new(transport, stream, ahead, message_bytes);
             let mut line =
                 Line::new(self.shared.rules, self.shared.clock.millis(), &mut self.chance);
             let end = self.serve(&mut socket, &mut line).await;
             if line.was_good(self.shared.clock.millis(), PROVEN) {
                 self.backoff.forget();
+            }
+            if !matches!(end, End::Lost(_) | End::Asked(_)) {
+                self.log_out(&socket);
             }
             self.ended(&end);
             // Requests of this life are of no use to the next.
@@ -175,8 +179,9 @@ impl<S: Sink> Session<S> {
                 return None;
             }
         }
+        let transport = self.shared.rules.transport;
         let opened = tokio::select! {
-            opened = self.shared.dialler.websocket(&self.shared.websocket) => opened,
+            opened = self.shared.dialler.open(&self.shared.endpoint, transport) => opened,
             _ = self.stopped.changed() => return None,
         };
         self.tally.dialled(opened.is_ok());
@@ -200,6 +205,17 @@ impl<S: Sink> Session<S> {
         tokio::select! {
             () = tokio::time::sleep(time) => std::ops::ControlFlow::Continue(()),
             _ = self.stopped.changed() => std::ops::ControlFlow::Break(()),
+        }
+    }
+
+    /// Says goodbye in the venue's own words, where it has any.
+    fn log_out(&mut self, socket: &Socket) {
+        self.adapter.log_out(self.shared.clock.wall(), &mut self.out);
+        for action in std::mem::take(&mut self.out.actions) {
+            if let Action::SendBinary(bytes) = action {
+                // A venue that reads nothing any more does not hear it either.
+                drop(socket.outbound.try_send(Outgoing::binary(bytes)));
+            }
         }
     }
 
@@ -247,7 +263,7 @@ impl<S: Sink> Session<S> {
         }
         for action in std::mem::take(&mut self.out.actions) {
             match action {
-                feeds::adapter::Action::Report(text) => self.journal.report(text),
+                Action::Report(text) => self.journal.report(text),
                 action => {
                     if let Some(line) = &mut line {
                         line.take(action, self.shared.rest.as_ref());
@@ -351,9 +367,13 @@ impl<S: Sink> Session<S> {
         self.sink.renew();
         let desk = self.adapter.desk();
         let received = self.shared.clock.wall();
+        let books = desk.channels().iter().enumerate();
+        let books = books.filter(|(_, channel)| channel.kind == Kind::Book);
+        let books: HashMap<_, _> =
+            books.map(|(index, channel)| (channel.topic.as_str(), index)).collect();
         for (id, symbol) in desk.symbols() {
             let topic = format!("book.{}.{}", desk.options().venue, symbol.canonical);
-            let channel = desk.channels().iter().position(|channel| channel.topic == topic);
+            let channel = books.get(topic.as_str()).copied();
             let flags = match symbol.state() {
                 BookState::Resyncing => continue,
                 BookState::Verified => Flags::GAP_BEFORE,

@@ -1,4 +1,5 @@
-//! One WebSocket to a venue: a task that reads whole messages, a task that writes.
+//! One connection to a venue: a task that reads whole messages, a task that writes. A venue that
+//! speaks no WebSocket is given its bytes as they are, and read by [`super::chunks`].
 //!
 //! As in the client crate each direction has a task of its own, for reading a frame must never be
 //! cancelled half-way: the rest would be taken for another frame. Different from there: the
@@ -14,10 +15,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocketError, WebSocketRead};
+use feeds::adapter::Transport;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf, ReadHalf, WriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
+use super::chunks;
 use super::dial::BoxedStream;
 
 /// Messages read ahead of the session.
@@ -34,7 +37,7 @@ const PROTOCOL_ERROR: u16 = 1002;
 const NOT_UTF8: u16 = 1007;
 const TOO_LARGE: u16 = 1009;
 
-/// A whole message.
+/// A whole message, or of a stream a part of it.
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) text: bool,
@@ -43,7 +46,7 @@ pub(super) struct Message {
     _room: OwnedSemaphorePermit,
 }
 
-/// A frame on its way out.
+/// A frame on its way out; without WebSocket only its payload goes.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     opcode: OpCode,
@@ -68,7 +71,7 @@ impl Outgoing {
     }
 }
 
-/// An open WebSocket. Dropping it cuts it.
+/// An open connection. Dropping it cuts it.
 #[derive(Debug)]
 pub(super) struct Socket {
     /// Messages, and at last why there are no more.
@@ -82,22 +85,25 @@ pub(super) struct Socket {
 impl Socket {
     /// Takes over `stream` after the handshake; `ahead` was read beyond it. A message longer than
     /// `message_bytes` ends the connection.
-    pub(super) fn new(stream: BoxedStream, ahead: Bytes, message_bytes: usize) -> Self {
+    pub(super) fn new(
+        transport: Transport,
+        stream: BoxedStream,
+        ahead: Bytes,
+        message_bytes: usize,
+    ) -> Self {
         let (read, write) = tokio::io::split(stream);
         let (outbound, outgoing) = mpsc::channel(OUTBOUND_MAX);
         let (incoming, inbound) = mpsc::channel(INBOUND_MAX);
         let touched = Arc::new(AtomicBool::new(true));
         let stream = Cursor::new(ahead).chain(Noticed { read, touched: Arc::clone(&touched) });
-        let reader = Reader {
-            incoming,
-            replies: outbound.clone(),
-            message_bytes,
-            room: Arc::new(Semaphore::new(INBOUND_KIB)),
-            text: None,
-            bytes: BytesMut::new(),
+        let inlet = Inlet { incoming, room: Arc::new(Semaphore::new(INBOUND_KIB)) };
+        let reader = if transport == Transport::WebSocket {
+            let (replies, text, bytes) = (outbound.clone(), None, BytesMut::new());
+            tokio::spawn(Reader { inlet, replies, message_bytes, text, bytes }.run(stream))
+        } else {
+            tokio::spawn(chunks::read_all(stream, inlet))
         };
-        let reader = tokio::spawn(reader.run(stream));
-        let writer = tokio::spawn(write_all(write, outgoing));
+        let writer = tokio::spawn(write_all(transport, write, outgoing));
         Self { inbound, outbound, touched, reader, writer }
     }
 
@@ -146,11 +152,32 @@ impl AsyncRead for Noticed {
     }
 }
 
-struct Reader {
+/// The reader's way to the session.
+pub(super) struct Inlet {
     incoming: mpsc::Sender<Result<Message, String>>,
+    room: Arc<Semaphore>,
+}
+
+impl Inlet {
+    /// Passes a message on when there is room for it. False when there is no session any more.
+    pub(super) async fn put(&self, text: bool, bytes: Bytes) -> bool {
+        let kib = (bytes.len() / 1024 + 1).min(INBOUND_KIB) as u32;
+        // Waiting here makes the venue wait, and never anybody else.
+        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(kib).await else { return false };
+        self.incoming.send(Ok(Message { text, bytes, _room: room })).await.is_ok()
+    }
+
+    /// Says why there are no more messages.
+    pub(super) async fn end(self, reason: String) {
+        // No session is no failure: nobody wants to know.
+        drop(self.incoming.send(Err(reason)).await);
+    }
+}
+
+struct Reader {
+    inlet: Inlet,
     replies: mpsc::Sender<Outgoing>,
     message_bytes: usize,
-    room: Arc<Semaphore>,
     /// Whether the message whose fragments are gathered is text.
     text: Option<bool>,
     bytes: BytesMut,
@@ -174,18 +201,14 @@ impl Reader {
                 Ok(None) => continue,
                 Err(end) => break end,
             };
-            let kib = (bytes.len() / 1024 + 1).min(INBOUND_KIB) as u32;
-            // Waiting here makes the venue wait, and never anybody else.
-            let Ok(room) = Arc::clone(&self.room).acquire_many_owned(kib).await else { return };
-            if self.incoming.send(Ok(Message { text, bytes, _room: room })).await.is_err() {
+            if !self.inlet.put(text, bytes).await {
                 return;
             }
         };
         if let Some(code) = code {
             self.reply(Outgoing::close(code));
         }
-        // No session is no failure: nobody wants to know.
-        drop(self.incoming.send(Err(reason)).await);
+        self.inlet.end(reason).await;
     }
 
     /// Reads one frame; returns a message when it completed one.
@@ -217,9 +240,9 @@ impl Reader {
 
     fn explain(&self, error: WebSocketError) -> End {
         match error {
-            WebSocketError::IoError(error) => (None, format!("the connection was lost: {error}")),
+            WebSocketError::IoError(error) => (None, lost(&error)),
             WebSocketError::UnexpectedEOF | WebSocketError::ConnectionClosed => {
-                (None, "the venue hung up".to_owned())
+                (None, HUNG_UP.to_owned())
             }
             WebSocketError::FrameTooLarge => self.too_large(),
             WebSocketError::InvalidUTF8 => {
@@ -262,6 +285,14 @@ impl Reader {
     }
 }
 
+/// Why there is no more to read, where the venue ended the connection without a word.
+pub(super) const HUNG_UP: &str = "the venue hung up";
+
+/// The same, where the connection broke.
+pub(super) fn lost(error: &io::Error) -> String {
+    format!("the connection was lost: {error}")
+}
+
 fn violation(problem: &str) -> End {
     (Some(PROTOCOL_ERROR), format!("the venue broke the WebSocket protocol: {problem}"))
 }
@@ -283,13 +314,25 @@ fn understand_close(payload: &[u8]) -> End {
 
 /// Writes until a close frame has gone out, all senders are gone, or the socket breaks. What
 /// broke is told by the reader, who sees it too.
-async fn write_all(mut socket: WriteHalf<BoxedStream>, mut outgoing: mpsc::Receiver<Outgoing>) {
+async fn write_all(
+    transport: Transport,
+    mut socket: WriteHalf<BoxedStream>,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+) {
     let mut scratch = Vec::new();
     while let Some(Outgoing { opcode, payload }) = outgoing.recv().await {
         let closing = opcode == OpCode::Close;
-        let mut frame = Frame::new(true, opcode, None, Payload::Owned(payload));
-        frame.mask();
-        let bytes = frame.write(&mut scratch);
+        let mut frame;
+        let bytes = match (transport, opcode) {
+            (Transport::WebSocket, _) => {
+                frame = Frame::new(true, opcode, None, Payload::Owned(payload));
+                frame.mask();
+                frame.write(&mut scratch)
+            }
+            (_, OpCode::Text | OpCode::Binary) => &payload[..],
+            // Only a WebSocket has a word for these.
+            _ => &[],
+        };
         let written = async {
             socket.write_all(bytes).await?;
             socket.flush().await
@@ -314,7 +357,8 @@ mod tests {
     /// A socket, and the venue's end of it.
     fn pair() -> (Socket, DuplexStream) {
         let (ours, venues) = tokio::io::duplex(1 << 16);
-        (Socket::new(Box::new(ours), Bytes::new(), LONGEST), venues)
+        let transport = Transport::WebSocket;
+        (Socket::new(transport, Box::new(ours), Bytes::new(), LONGEST), venues)
     }
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {

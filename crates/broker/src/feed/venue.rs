@@ -53,7 +53,7 @@ pub(crate) async fn run<S: Sink>(
         derive: plan.derive,
         venue: plan.venue,
         rules: plan.rules,
-        websocket: plan.websocket,
+        endpoint: plan.endpoint,
         dialler: plan.dialler,
         health: Mutex::new(Health::new(connections)),
         figures,

@@ -40,7 +40,7 @@ async fn status(client: &mut Client, state: &str) -> String {
 }
 
 /// A broker with that feed, and a client that hears all of it.
-async fn broker_with(feed: &VenueFeed) -> (Broker, Client) {
+pub(crate) async fn broker_with(feed: &VenueFeed) -> (Broker, Client) {
     let mut broker = Broker::start().await;
     let mut client = broker.client().await;
     client.subscribe(&["*.demo.>", "status.demo"]).await;
@@ -246,7 +246,10 @@ async fn settings_that_cannot_be_are_refused_before_anything_runs() {
 }
 
 /// A feed in a process of its own, but for the process.
-fn run_beside(feed: VenueFeed, to: String) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+pub(crate) fn run_beside(
+    feed: VenueFeed,
+    to: String,
+) -> (oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let (stop, stopped) = oneshot::channel();
     let running = tokio::spawn(async move {
         let stopped = async { drop(stopped.await) };

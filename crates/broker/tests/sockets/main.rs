@@ -20,6 +20,7 @@ mod resume;
 mod sizes;
 mod slow_clients;
 mod snapshot_and_live;
+mod soup;
 mod subscriptions;
 mod venues;
 mod violations;

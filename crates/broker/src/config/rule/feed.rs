@@ -155,11 +155,11 @@ impl Rule for StreamsRule {
 }
 
 /// An address, or nothing.
-pub(in crate::config) struct Url(Scheme);
+pub(in crate::config) struct Url(&'static [Scheme]);
 
-/// A URL of `scheme`, encrypted or not; empty for the one that is taken without.
-pub(in crate::config) fn url(scheme: Scheme) -> Url {
-    Url(scheme)
+/// A URL of one of `schemes`, encrypted or not; empty for the one that is taken without.
+pub(in crate::config) fn url(schemes: &'static [Scheme]) -> Url {
+    Url(schemes)
 }
 
 impl Rule for Url {
@@ -168,7 +168,13 @@ impl Rule for Url {
     fn read(&self, raw: &Raw) -> Result<String, String> {
         let text = raw.text().ok_or_else(|| raw.mismatch("a string with a URL"))?;
         if !text.is_empty() {
-            Endpoint::parse(text, self.0)?;
+            let begins = |scheme: &&Scheme| scheme.begins(text);
+            let scheme = self.0.iter().find(begins).ok_or_else(|| {
+                let all: Vec<_> =
+                    self.0.iter().flat_map(|scheme| <[_; 2]>::from(scheme.pair())).collect();
+                format!("does not begin with {}://", all.join(":// or "))
+            })?;
+            Endpoint::parse(text, *scheme)?;
         }
         Ok(text.to_owned())
     }
@@ -178,10 +184,11 @@ impl Rule for Url {
     }
 
     fn allowed(&self) -> String {
-        let examples = match self.0 {
+        let examples = self.0.iter().map(|scheme| match scheme {
             Scheme::Socket => "\"ws://127.0.0.1:9000\" or \"wss://example.org/path\"",
             Scheme::Http => "\"http://127.0.0.1:9000\" or \"https://example.org\"",
-        };
-        format!("a URL such as {examples}, or \"\"")
+            Scheme::Stream => "\"tcp://127.0.0.1:9000\"",
+        });
+        format!("a URL such as {}, or \"\"", examples.collect::<Vec<_>>().join(", "))
     }
 }

@@ -6,6 +6,7 @@ mod client;
 mod follower;
 mod process;
 mod raw;
+pub(crate) mod soup;
 mod venue;
 
 pub(crate) use book::ClientBook;

@@ -9,6 +9,7 @@ use broker::feed::VenueFeed;
 use feeds::adapter::symbol::Spelling;
 use feeds::adapter::{
     Action, Adapter, Desk, DeskOptions, Input, Output, Proof, Rules, SECOND, Stream, SymbolId,
+    Transport,
 };
 use futures_util::{SinkExt, StreamExt};
 use market::{Aggressor, BookDiff, Decimal, Level, Nanos, Stamps, Trade, VenueState};
@@ -22,6 +23,7 @@ use super::within;
 
 /// What the venue allows unless a test says otherwise.
 pub(crate) const RULES: Rules = Rules {
+    transport: Transport::WebSocket,
     websocket: "ws://127.0.0.1:1/own/path",
     rest: "http://127.0.0.1:1/",
     message_bytes: 64 * 1024,

@@ -199,8 +199,11 @@ impl Adapter for Itch {
                 self.day.desk.counts.unknown += 1;
             }
             Input::Silent => {
-                let reason = "nothing came for too long";
-                self.day.desk.status(VenueState::Stale, reason, now, out);
+                // Whoever is not let in has nothing that could be stale.
+                if !matches!(&self.framing, Framed::Soup(client) if !client.is_in()) {
+                    let reason = "nothing came for too long";
+                    self.day.desk.status(VenueState::Stale, reason, now, out);
+                }
             }
             Input::Demand { symbol, stream, wanted } => {
                 // All of it comes anyway; this decides what is published.

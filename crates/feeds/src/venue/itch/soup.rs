@@ -158,6 +158,11 @@ impl Client {
         self.state = State::Closed;
     }
 
+    /// Whether messages may come.
+    pub(super) fn is_in(&self) -> bool {
+        self.state == State::In
+    }
+
     /// Says that we leave, if we are in.
     pub(super) fn log_out(&mut self, now: Nanos, to: &mut impl Receiver) {
         if self.state == State::In {
