@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use anyhow::{Context as _, bail};
 use feeds::adapter::{DeskOptions, Streams};
 use feeds::venue::Venue;
+use feeds::venue::itch::{Framing, Login, TradeDate};
 use tokio::sync::watch;
 
 use super::DEFAULT_SOCKET_URL;
@@ -32,6 +33,7 @@ Examples:
   tickwire feed coinbase --symbols BTC-USD --streams trades,quotes
   tickwire feed bitstamp --symbols BTC-USD=btcusd --as bitstamp2
   tickwire feed binance --symbols BTCUSDT --url ws://127.0.0.1:9000 --rest-url http://127.0.0.1:9000
+  tickwire feed itch-soup --symbols AAPL,MSFT --url tcp://127.0.0.1:9100 --username me
 
 Watch it: tickwire sub 'quote.kraken.*' 'status.kraken'", venues()))]
 pub struct FeedArguments {
@@ -39,8 +41,9 @@ pub struct FeedArguments {
     #[arg(value_name = "VENUE")]
     pub venue: String,
 
-    /// Symbols as the venue spells them, or NAME=SYMBOL to call one NAME in topics
-    #[arg(long, value_name = "LIST", value_delimiter = ',', required = true)]
+    /// Symbols as the venue spells them, or NAME=SYMBOL to call one NAME in topics; itch-soup has
+    /// all stocks without
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub symbols: Vec<String>,
 
     /// The broker to publish to
@@ -59,14 +62,87 @@ pub struct FeedArguments {
     #[arg(long = "as", value_name = "NAME")]
     pub name: Option<String>,
 
-    /// The venue's WebSocket, if it is not the venue's own
+    /// The venue's WebSocket, if it is not the venue's own; for itch-soup tcp://HOST:PORT
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
 
     /// The venue's REST address [default: the host of --url, else the venue's own]
     #[arg(long, value_name = "URL")]
     pub rest_url: Option<String>,
+
+    /// How to be let in, with itch-soup
+    #[command(flatten, next_help_heading = "Login, with itch-soup")]
+    pub login: LoginArguments,
 }
+
+/// How to be let in where a venue wants that.
+#[derive(Clone, clap::Args)]
+pub struct LoginArguments {
+    /// Who logs in, at most 6 characters
+    #[arg(long, value_name = "NAME")]
+    pub username: Option<String>,
+
+    /// The password, at most 10 characters; others see it in the list of processes, but not in the
+    /// variable TICKWIRE_FEED_PASSWORD
+    #[arg(long, value_name = "WORD")]
+    pub password: Option<String>,
+
+    /// The session, at most 10 characters [default: the one that is going on]
+    #[arg(long, value_name = "NAME")]
+    pub session: Option<String>,
+
+    /// Number of the first message to ask for: 1 for all of the day, without which there are no
+    /// books; 0 for what is new only [default: 1]
+    #[arg(long, value_name = "N")]
+    pub sequence: Option<u64>,
+
+    /// The day in New York on which the messages were sent, such as 2023-08-22 [default: today]
+    #[arg(long, value_name = "DAY")]
+    pub date: Option<TradeDate>,
+}
+
+impl std::fmt::Debug for LoginArguments {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Never the password.
+        f.debug_struct("LoginArguments").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+impl LoginArguments {
+    /// The first flag that was given.
+    fn given(&self) -> Option<&'static str> {
+        let flags = [
+            ("--username", self.username.is_some()),
+            ("--password", self.password.is_some()),
+            ("--session", self.session.is_some()),
+            ("--sequence", self.sequence.is_some()),
+            ("--date", self.date.is_some()),
+        ];
+        flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+    }
+
+    fn login(&self) -> anyhow::Result<Login> {
+        let word = |flag: &str, text: Option<String>, length| {
+            let text = text.unwrap_or_default();
+            let checked = Login::check(&text, length);
+            checked.map_err(|problem| anyhow::anyhow!("{flag}: {problem}; at most {length}"))?;
+            anyhow::Ok(text)
+        };
+        let password = self.password.clone().or_else(|| std::env::var(PASSWORD).ok());
+        Ok(Login {
+            user: word("--username", self.username.clone(), Login::USER_LENGTH)?,
+            password: word("--password", password, Login::PASSWORD_LENGTH)?,
+            session: word("--session", self.session.clone(), Login::SESSION_LENGTH)?,
+            sequence: self.sequence.unwrap_or(1),
+        })
+    }
+}
+
+/// The variable of the environment that has the password.
+const PASSWORD: &str = "TICKWIRE_FEED_PASSWORD";
+
+/// Most symbols where none are named: as many as ITCH can tell apart on one day.
+const SYMBOLS_MAX: usize = 1 << 16;
 
 /// What may wait for a broker that is away, in bytes.
 const QUEUE_BYTES: usize = 64 << 20;
@@ -99,16 +175,27 @@ impl FeedArguments {
         if let Some(depth) = self.depth.filter(|depth| !venue.depths().cover(*depth)) {
             bail!("--depth {depth}: {} takes {}", venue.name(), venue.depths());
         }
+        let all = self.symbols.is_empty();
+        if all && !venue.gives_all_symbols() {
+            bail!("--symbols: which? only itch-soup sends all it has unasked");
+        }
         let desk = DeskOptions {
             venue: name,
             symbols: self.symbols.clone(),
             streams,
-            symbols_max: usize::MAX,
+            symbols_max: if all { SYMBOLS_MAX } else { usize::MAX },
             depth: self.depth,
             ..DeskOptions::default()
         };
         let (url, rest_url) = (self.url.clone(), self.rest_url.clone());
-        Ok(VenueFeed { url, rest_url, ..VenueFeed::new(venue, desk) })
+        let feed = match (venue, self.login.given()) {
+            (Venue::Itch(Framing::Soup), _) => {
+                VenueFeed::soup(self.login.login()?, self.login.date, desk)
+            }
+            (_, None) => VenueFeed::new(venue, desk),
+            (_, Some(flag)) => bail!("{flag}: {} has no login, only itch-soup has", venue.name()),
+        };
+        Ok(VenueFeed { url, rest_url, ..feed })
     }
 }
 

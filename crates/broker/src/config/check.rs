@@ -1,5 +1,6 @@
 //! Values that are good each on its own and do not go together.
 
+mod address;
 mod feed;
 
 use std::collections::HashMap;

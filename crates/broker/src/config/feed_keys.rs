@@ -2,10 +2,14 @@
 
 use feeds::adapter::DeskOptions;
 use feeds::replay::{Cell, Mapping};
+use feeds::venue::itch::Framing;
 use feeds::venue::{Depths, Venue};
 
 use super::adapter::{FeedAdapter, Format};
 use super::settings::Feed;
+
+/// The one venue that wants a login.
+const SOUP: Venue = Venue::Itch(Framing::Soup);
 
 /// Whether `key` does anything for that feed.
 pub(super) fn means_something(feed: &Feed, key: &str) -> bool {
@@ -30,7 +34,8 @@ pub(super) fn means_something(feed: &Feed, key: &str) -> bool {
         "seed" => !replay,
         "files" | "format" | "speed" => replay,
         "columns" => replay && feed.format == Format::Csv,
-        "date" => matches!(recorded, Some(Venue::Itch(_))),
+        "date" => matches!(recorded, Some(Venue::Itch(_))) || venue == Some(SOUP),
+        "username" | "password" | "session" | "sequence" => venue == Some(SOUP),
         _ => true,
     }
 }
@@ -55,8 +60,10 @@ pub(super) fn takers(key: &str) -> String {
         "files" | "format" | "speed" => "\"replay\"".to_owned(),
         "columns" => "\"replay\" of the format \"csv\"".to_owned(),
         "date" => {
-            format!("\"replay\" of the formats {}", names(&|venue| matches!(venue, Venue::Itch(_))))
+            let formats = names(&|venue| matches!(venue, Venue::Itch(_)));
+            format!("\"{}\", and \"replay\" of the formats {formats}", SOUP.name())
         }
+        "username" | "password" | "session" | "sequence" => format!("{:?}", SOUP.name()),
         _ => EACH_VENUE.to_owned(),
     }
 }
@@ -76,11 +83,6 @@ pub(super) fn why_not(feed: &Feed, key: &str) -> Option<String> {
 pub(super) fn needs_symbol(feed: &Feed) -> bool {
     let fixed = |mapping: &Mapping| matches!(mapping.symbol, Cell::Fixed(_));
     feed.format == Format::Csv && feed.columns.as_ref().is_some_and(fixed)
-}
-
-/// Whether it is spoken over a WebSocket, so that it can be a live feed.
-pub(super) fn is_live(venue: Venue) -> bool {
-    !venue.adapter(DeskOptions::default()).rules().websocket.is_empty()
 }
 
 fn has_rest(venue: Venue) -> bool {

@@ -145,7 +145,10 @@ impl Reader<'_> {
         for (key, item) in entries(table) {
             let name = key.get();
             let path = format!("{}.{name}", FEED.name);
-            let shown = excerpt(self.place.written(item.span()));
+            // Whoever misspells `password` has written one all the same.
+            let written =
+                if name.contains("pas") { "…" } else { self.place.written(item.span()) };
+            let shown = excerpt(written);
             let Some(setting) = FEED.settings.iter().find(|setting| setting.key == name) else {
                 let why = lookup::unknown_key(FEED.name, &lookup::keys(&FEED), name);
                 let origin = self.place.of_key(key);

@@ -46,7 +46,7 @@ pub use adapter::{FeedAdapter, Format};
 pub use loader::{Effective, Loader};
 pub use problem::{ConfigError, Origin, Problem};
 pub use reference::{reference_tables, reference_toml};
-pub use rule::Symbols;
+pub use rule::{Secret, Symbols};
 pub(crate) use rule::{parse_streams, parse_venue_segment};
 pub use settings::{
     Config, Feed, History, Http, Log, LogFormat, LogLevel, Server, Shutdown, Subscriptions, Topics,

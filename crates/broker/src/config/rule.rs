@@ -10,6 +10,7 @@ use super::raw::Raw;
 
 mod columns;
 mod feed;
+mod login;
 mod replay;
 mod topic;
 
@@ -17,6 +18,8 @@ pub(super) use columns::columns;
 pub use feed::Symbols;
 pub(crate) use feed::parse_streams;
 pub(super) use feed::{streams, symbols, url};
+pub use login::Secret;
+pub(super) use login::{secret, word};
 pub(super) use replay::{date, files, speed};
 pub(crate) use topic::parse_venue_segment;
 pub(super) use topic::{patterns, venue};

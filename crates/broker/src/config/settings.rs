@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use feeds::adapter::Streams;
 use feeds::replay::{Mapping, Speed};
-use feeds::venue::itch::TradeDate;
+use feeds::venue::itch::{Login, TradeDate};
 use topics::Pattern;
 
 use super::adapter::{FeedAdapter, Format};
 use super::rule::{
-    Symbols, address, choice, columns, count, date, files, patterns, size, speed, streams, switch,
-    symbols, time, url, venue,
+    Secret, Symbols, address, choice, columns, count, date, files, patterns, secret, size, speed,
+    streams, switch, symbols, time, url, venue, word,
 };
 use super::table::{settings, tables};
 use crate::feed::Scheme;
@@ -134,7 +134,8 @@ tables! {
         /// `recording` stay as they are, and only `status.` has this name.
         venue: String = "sim".to_owned(), venue();
         /// Symbols: for `sim` how many are traded, for a venue which ones, as it spells them; for
-        /// `replay` the one of files in which no column has it.
+        /// `replay` the one of files in which no column has it. `itch-soup` needs none, and then
+        /// has all stocks up to `symbols_max`.
         symbols: Symbols = Symbols::Count(20), symbols();
         /// What a venue is asked for.
         streams: Streams = Streams::ALL, streams();
@@ -142,7 +143,7 @@ tables! {
         /// `sim`, which has at most 500. In a replayed session, what the recorder had asked for.
         depth: usize = 0, count(0..=10_000);
         /// The venue's WebSocket; empty for the real one, and without a path it takes that of the
-        /// real one.
+        /// real one. For `itch-soup` host and port, which come with the subscription to the venue.
         url: String = String::new(), url(&[Scheme::Socket, Scheme::Stream]);
         /// The venue's REST interface; empty for the host of `url`, or where that is empty too for
         /// the real one.
@@ -170,9 +171,19 @@ tables! {
         speed: Speed = Speed::NORMAL, speed();
         /// Which column of `csv` means what.
         columns: Option<Mapping> = None, columns();
-        /// The day in New York on which the messages of an ITCH file were sent; not needed for
-        /// captured packets, which have the time.
+        /// The day in New York on which the messages of an ITCH file or of `itch-soup` were sent; not
+        /// needed for captured packets, which have the time, nor for a stream of today.
         date: Option<TradeDate> = None, date();
+        /// Who logs in to the venue, with `itch-soup`.
+        username: String = String::new(), word(Login::USER_LENGTH);
+        /// The password of `username`; never logged or shown.
+        password: Secret = Secret::default(), secret(Login::PASSWORD_LENGTH);
+        /// The session of `itch-soup`; empty for the one that is going on.
+        session: String = String::new(), word(Login::SESSION_LENGTH);
+        /// Number of the first message of a session that `itch-soup` asks for: 1 for all of the
+        /// day, without which there are no books, and 0 for what is new only. After a cut it goes
+        /// on where it was.
+        sequence: u64 = 1, count(0..=i64::MAX.unsigned_abs());
     }
 }
 
@@ -184,6 +195,23 @@ impl Feed {
         }
         if matches!(self.adapter, FeedAdapter::Venue(_)) && !set("seed") {
             self.seed = 0;
+        }
+        if let FeedAdapter::Venue(venue) = self.adapter
+            && venue.gives_all_symbols()
+            && !set("symbols")
+        {
+            self.symbols = Symbols::Listed(Vec::new());
+        }
+    }
+
+    /// How it logs in, where the venue wants that.
+    #[must_use]
+    pub fn login(&self) -> Login {
+        Login {
+            user: self.username.clone(),
+            password: self.password.expose().to_owned(),
+            session: self.session.clone(),
+            sequence: self.sequence,
         }
     }
 

@@ -42,6 +42,8 @@ use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use feeds::adapter::DeskOptions;
+use feeds::venue::Venue;
+use feeds::venue::itch::Framing;
 use feeds::{Feed, SimExchange, SimOptions};
 use tokio::sync::watch;
 use topics::Registry;
@@ -108,12 +110,19 @@ impl FeedThread {
             FeedAdapter::Sim => Self::simulated(settings, surroundings),
             FeedAdapter::Replay => Self::replay(settings, surroundings),
             FeedAdapter::Venue(venue) => {
+                let desk = desk_options(settings);
+                let feed = match venue {
+                    Venue::Itch(Framing::Soup) => {
+                        VenueFeed::soup(settings.login(), settings.date, desk)
+                    }
+                    _ => VenueFeed::new(venue, desk),
+                };
                 let feed = VenueFeed {
                     url: Some(settings.url.clone()).filter(|url| !url.is_empty()),
                     rest_url: Some(settings.rest_url.clone()).filter(|url| !url.is_empty()),
                     linger: settings.linger,
                     seed: Some(settings.seed).filter(|seed| *seed > 0),
-                    ..VenueFeed::new(venue, desk_options(settings))
+                    ..feed
                 };
                 Self::venue(&feed, surroundings)
             }

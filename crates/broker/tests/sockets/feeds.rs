@@ -367,6 +367,12 @@ async fn the_command_refuses_what_makes_no_sense() {
         ("kraken --symbols BTC/USD --as a.b", "--as a.b"),
         ("coinbase --symbols BTC-USD --depth 5", "--depth 5: coinbase takes no depth"),
         ("okx --symbols BTC-USDT --depth 401", "okx takes 1 to 400"),
+        ("kraken", "--symbols: which?"),
+        ("kraken --symbols BTC/USD --session x", "--session: kraken has no login"),
+        ("itch-soup --symbols A", "say it as url"),
+        ("itch-soup --url ws://127.0.0.1:1", "tcp://"),
+        ("itch-soup --url tcp://127.0.0.1:1 --username SEVENED", "--username: too long"),
+        ("itch-mold --symbols A", "files and captured packets only"),
     ] {
         let output =
             run(&["feed"].into_iter().chain(arguments.split(' ')).collect::<Vec<_>>()).await;

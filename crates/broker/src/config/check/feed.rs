@@ -3,9 +3,9 @@
 
 use feeds::venue::Venue;
 
-use super::refused;
+use super::{address, refused};
 use crate::config::adapter::{FeedAdapter, Format};
-use crate::config::feed_keys::{is_live, means_something, needs_symbol, takers, why_not};
+use crate::config::feed_keys::{means_something, needs_symbol, takers, why_not};
 use crate::config::loader::{Loader, Origins};
 use crate::config::problem::{Origin, excerpt};
 use crate::config::rule::Symbols;
@@ -15,7 +15,7 @@ use crate::config::settings::{FEED, Feed};
 const SIMULATED_DEPTH_MAX: usize = 500;
 
 /// A key, and what is wrong with it.
-type Wrong = (&'static str, String);
+pub(super) type Wrong = (&'static str, String);
 
 /// Adds a problem for each key of a feed that does not go with the rest of it.
 pub(super) fn each(loader: &mut Loader) {
@@ -84,8 +84,8 @@ fn simulated(feed: &Feed) -> Vec<Wrong> {
 
 fn of_venue(feed: &Feed, venue: Venue) -> Vec<Wrong> {
     let name = venue.name();
-    if !is_live(venue) {
-        let why = "not spoken over a WebSocket, so that it cannot be a live feed";
+    if !venue.is_live() {
+        let why = "read from files and captured packets only, so that it cannot be a live feed";
         let instead = format!("adapter = \"replay\" with format = \"{name}\"");
         return vec![("adapter", format!("feed.adapter = \"{name}\": {why}; allowed: {instead}"))];
     }
@@ -102,7 +102,12 @@ fn of_venue(feed: &Feed, venue: Venue) -> Vec<Wrong> {
         }
         Symbols::Listed(_) => {}
     }
+    if feed.on_demand && venue.gives_all_symbols() && feed.symbols.listed().is_empty() {
+        let why = "only named symbols can follow demand; allowed: false, or feed.symbols";
+        wrong.push(("on_demand", format!("feed.on_demand = true: {why}")));
+    }
     wrong.extend(depth(feed, venue));
+    wrong.extend(address::wrong(feed, venue));
     wrong
 }
 
