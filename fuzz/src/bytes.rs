@@ -93,7 +93,7 @@ impl Run {
                 }
                 let status = if dice.once_in(4) { dice.word() } else { 200 };
                 let request = self.request(dice);
-                self.input(Input::Answer { request, status, body: &body });
+                self.input(Input::Answer { request, status, retry_after: None, body: &body });
             }
             218 | 219 => {
                 let request = self.request(dice);

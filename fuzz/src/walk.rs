@@ -309,7 +309,12 @@ impl Run {
         for (_, request, reply) in due {
             match reply {
                 Some(Reply { status, body, .. }) => {
-                    self.input(Input::Answer { request, status, body: body.as_bytes() });
+                    self.input(Input::Answer {
+                        request,
+                        status,
+                        retry_after: None,
+                        body: body.as_bytes(),
+                    });
                 }
                 None => self.input(Input::NoAnswer { request, reason: "no answer" }),
             }
