@@ -9,7 +9,7 @@ use simd_json::Buffers;
 use simd_json::prelude::*;
 use simd_json::tape::{Tape, Value};
 
-use crate::fields::{Fields, read_command};
+use crate::fields::{Fields, Publication, read_command};
 use crate::rejection::{Code, Rejection};
 use crate::{Codec, JsonText, data_in, msgpack};
 
@@ -213,10 +213,10 @@ impl CommandReader {
     ) -> T {
         self.parse(Codec::Json, line, |parsed, _| {
             let publication = parsed.and_then(|(text, value)| {
-                let object = Fields::of(value)?;
-                object.publication(text)
+                let Publication { topic, data, .. } = Fields::of(value)?.publication(text)?;
+                Ok((topic, data))
             });
-            then(publication.map_err(|bad| bad.rejection))
+            then(publication.map_err(|bad: BadCommand| bad.rejection))
         })
     }
 

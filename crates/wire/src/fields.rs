@@ -26,9 +26,7 @@ pub(crate) fn read_command<'a>(
             Ok(Command::Unsubscribe { topics: fields.topics(topics_max)?, id: fields.id })
         }
         Some("publish") => {
-            let (topic, data) = fields.publication(text)?;
-            let will = fields.data("will", text).filter(|will| !will.value.is_null());
-            let native = fields.native()?;
+            let Publication { topic, data, will, native } = fields.publication(text)?;
             Ok(Command::Publish { id: fields.id, topic, data, will, native })
         }
         Some("ping") => Ok(Command::Ping { id: fields.id }),
@@ -38,6 +36,14 @@ pub(crate) fn read_command<'a>(
         ))),
         None => Err(fields.bad("\"op\" must be a string")),
     }
+}
+
+/// The fields of a publish.
+pub(crate) struct Publication<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) data: Data<'a>,
+    pub(crate) will: Option<Data<'a>>,
+    pub(crate) native: Option<&'a str>,
 }
 
 /// The fields of a command, and its id for whatever is to be said of them.
@@ -80,29 +86,37 @@ impl<'a> Fields<'a> {
         self.object.get(name).filter(|value| !value.is_null())
     }
 
-    /// Topic and data of something to be published; `text` is that of the whole object.
-    pub(crate) fn publication(&self, text: &'a str) -> Result<(&'a str, Data<'a>), BadCommand> {
-        let topic = self.given("topic").and_then(ValueIntoString::into_string);
+    /// Something to be published; `text` is that of the whole object.
+    pub(crate) fn publication(&self, text: &'a str) -> Result<Publication<'a>, BadCommand> {
+        let (mut topic, mut data, mut will, mut native) = (None, None, None, None);
+        // One pass: each look-up by name would be another one.
+        for (index, (key, value)) in self.object.iter().enumerate() {
+            let member = match key {
+                "topic" => {
+                    topic = value.into_string();
+                    continue;
+                }
+                "data" => &mut data,
+                "will" if !value.is_null() => &mut will,
+                "native" if !value.is_null() => {
+                    native = Some(self.native(value)?);
+                    continue;
+                }
+                _ => continue,
+            };
+            *member = json::member(text, index, self.object.len()).map(|text| Data { text, value });
+        }
         let topic = topic.ok_or_else(|| self.bad("publish needs \"topic\", a string"))?;
-        let data = self.data("data", text);
-        data.map(|data| (topic, data)).ok_or_else(|| self.bad("publish needs \"data\""))
+        let data = data.ok_or_else(|| self.bad("publish needs \"data\""))?;
+        Ok(Publication { topic, data, will, native })
     }
 
-    fn native(&self) -> Result<Option<&'a str>, BadCommand> {
-        let Some(value) = self.given("native") else { return Ok(None) };
-        let native = value.into_string();
+    fn native(&self, value: Value<'a, 'a>) -> Result<&'a str, BadCommand> {
         let fits = |native: &&str| (1..=Command::NATIVE_MAX).contains(&native.len());
-        native.filter(fits).map(Some).ok_or_else(|| {
+        value.into_string().filter(fits).ok_or_else(|| {
             let most = Command::NATIVE_MAX;
             self.bad(format_args!("\"native\" must be a string of 1 to {most} bytes"))
         })
-    }
-
-    /// The member called `name`, with its text; `text` is that of the whole object.
-    fn data(&self, name: &str, text: &'a str) -> Option<Data<'a>> {
-        let mut members = self.object.iter().enumerate();
-        let (index, (_, value)) = members.find(|(_, (key, _))| *key == name)?;
-        Some(Data { text: json::member(text, index, self.object.len())?, value })
     }
 
     fn topics(&self, topics_max: usize) -> Result<Vec<Box<str>>, BadCommand> {
