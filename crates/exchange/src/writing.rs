@@ -76,18 +76,18 @@ fn date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
-/// `values` with commas between them.
+/// A JSON list of `values`, each as it is `written`.
 pub(crate) fn list<T>(
-    text: &mut String,
     values: impl IntoIterator<Item = T>,
-    mut each: impl FnMut(&mut String, T),
-) {
-    for (index, value) in values.into_iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        each(text, value);
-    }
+    written: impl Fn(T) -> String,
+) -> String {
+    let written: Vec<String> = values.into_iter().map(written).collect();
+    format!("[{}]", written.join(","))
+}
+
+/// A text of a client's, repeated to it: without what would need an escape, and not too long.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).take(64).collect()
 }
 
 /// Where the value of the first member called `key` begins and ends in a JSON text.

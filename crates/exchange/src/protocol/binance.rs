@@ -2,8 +2,6 @@
 //!
 //! Source: binance-spot-api-docs, web-socket-streams.md and rest-api.md.
 
-use std::fmt::Write as _;
-
 use market::{Aggressor, BookSide, Decimal, Level, Nanos, Quote, Trade};
 use serde_json::Value;
 
@@ -140,17 +138,15 @@ impl Protocol for Binance {
         if scene.traps.happens(100_000) {
             changes.bids.extend(below_the_book(listed));
         }
-        let mut data = format!(
-            r#"{{"e":"depthUpdate","E":{},"s":"{}","U":{},"u":{},"b":["#,
+        let data = format!(
+            r#"{{"e":"depthUpdate","E":{},"s":"{}","U":{},"u":{},"b":{},"a":{}}}"#,
             time(connection, scene.now),
             listed.native,
             listed.told_before.number + 1,
-            listed.told.number
+            listed.told.number,
+            list(&changes.bids, level),
+            list(&changes.asks, level)
         );
-        list(&mut data, &changes.bids, level);
-        data.push_str(r#"],"a":["#);
-        list(&mut data, &changes.asks, level);
-        data.push_str("]}");
         let text = wrapped(connection, subscription, data);
         out.push(Outgoing::data(Class::Book, subscription.symbol, text));
     }
@@ -229,10 +225,8 @@ impl Protocol for Binance {
 }
 
 /// `["price","size"]`.
-pub(super) fn level(text: &mut String, level: &Level) {
-    let written =
-        write!(text, r#"["{}","{}"]"#, Padded(level.price, DIGITS), Padded(level.size, DIGITS));
-    debug_assert!(written.is_ok(), "a text takes everything");
+pub(super) fn level(level: &Level) -> String {
+    format!(r#"["{}","{}"]"#, Padded(level.price, DIGITS), Padded(level.size, DIGITS))
 }
 
 /// The removal of a bid one tick below the lowest.

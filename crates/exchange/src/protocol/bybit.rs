@@ -2,8 +2,6 @@
 //!
 //! Source: bybit-exchange.github.io/docs/v5, public WebSocket topics.
 
-use std::fmt::Write as _;
-
 use market::{Aggressor, BookSide, Level, Nanos, Quote, QuoteSide, Trade};
 use serde_json::Value;
 
@@ -12,7 +10,7 @@ use crate::board::Listed;
 use crate::connection::{Connection, Outgoing, Stream, Subscription};
 use crate::fault::Class;
 use crate::history::{Changes, Moment, same_best};
-use crate::writing::list;
+use crate::writing::{list, plain};
 
 /// Most topics of one request to the spot market.
 const SPOT_ARGUMENTS_MAX: usize = 10;
@@ -42,13 +40,7 @@ impl Protocol for Bybit {
     ) {
         let command = serde_json::from_str::<Value>(text).unwrap_or_default();
         let operation = command["op"].as_str().unwrap_or_default();
-        let request: String = command["req_id"]
-            .as_str()
-            .unwrap_or_default()
-            .chars()
-            .filter(|c| !c.is_control() && !"\"\\".contains(*c))
-            .take(64)
-            .collect();
+        let request = plain(command["req_id"].as_str().unwrap_or_default());
         let name = connection.name.clone();
         let answer = |success: bool, said: &str, operation: &str| {
             Outgoing::answer(format!(
@@ -76,12 +68,7 @@ impl Protocol for Bybit {
         for topic in &topics {
             // One topic that does not exist, and the whole request is refused.
             let Some(subscription) = parse(topic, scene) else {
-                let plain: String = topic
-                    .chars()
-                    .filter(|c| !c.is_control() && !"\"\\".contains(*c))
-                    .take(64)
-                    .collect();
-                let said = format!("error:handler not found,topic:{plain}");
+                let said = format!("error:handler not found,topic:{}", plain(topic));
                 return out.push(answer(false, &said, operation_name(operation)));
             };
             if operation == "subscribe" && connection.subscriptions.contains(&subscription) {
@@ -164,24 +151,23 @@ impl Protocol for Bybit {
             }
             return;
         }
-        let mut text =
-            format!(r#"{{"topic":"{}","type":"snapshot","ts":{now},"data":["#, subscription.name);
-        list(&mut text, trades, |text, trade| {
+        let data = list(trades, |trade| {
             let at = millis(trade.stamps.event.unwrap_or(scene.now));
             let side = if trade.side == Aggressor::Buy { "Buy" } else { "Sell" };
             let tick = if spot { "" } else { r#""L":"ZeroPlusTick","# };
-            let written = write!(
-                text,
+            format!(
                 r#"{{"T":{at},"s":"{}","S":"{side}","v":"{}","p":"{}",{tick}"i":"{}","BT":false,"RPI":false,"seq":{}}}"#,
                 listed.native,
                 trade.size,
                 trade.price,
                 trade_id(&trade.trade_id, subscription.symbol, spot),
                 cross_sequence(listed.live.number)
-            );
-            debug_assert!(written.is_ok(), "a text takes everything");
+            )
         });
-        text.push_str("]}");
+        let text = format!(
+            r#"{{"topic":"{}","type":"snapshot","ts":{now},"data":{data}}}"#,
+            subscription.name
+        );
         out.push(Outgoing::data(Class::Trade, subscription.symbol, text));
     }
 
@@ -309,28 +295,18 @@ fn book(
     moment: &Moment,
     now: Nanos,
 ) -> String {
-    let level = |text: &mut String, level: &Level| {
-        let written = write!(text, r#"["{}","{}"]"#, level.price, level.size);
-        debug_assert!(written.is_ok(), "a text takes everything");
-    };
-    let mut text = format!(
-        r#"{{"topic":"{}","type":"{kind}","ts":{},"data":{{"s":"{}","b":["#,
+    let level = |level: &Level| format!(r#"["{}","{}"]"#, level.price, level.size);
+    format!(
+        r#"{{"topic":"{}","type":"{kind}","ts":{},"data":{{"s":"{}","b":{},"a":{},"u":{},"seq":{}}},"cts":{}}}"#,
         subscription.name,
         millis(now),
-        listed.native
-    );
-    list(&mut text, &changes.bids, level);
-    text.push_str(r#"],"a":["#);
-    list(&mut text, &changes.asks, level);
-    let written = write!(
-        text,
-        r#"],"u":{},"seq":{}}},"cts":{}}}"#,
+        listed.native,
+        list(&changes.bids, level),
+        list(&changes.asks, level),
         moment.number,
         cross_sequence(moment.number),
         millis(moment.at)
-    );
-    debug_assert!(written.is_ok(), "a text takes everything");
-    text
+    )
 }
 
 fn linear_ticker(subscription: &Subscription, listed: &Listed, now: Nanos) -> Option<String> {

@@ -2,8 +2,6 @@
 //!
 //! Source: docs.cdp.coinbase.com, Advanced Trade WebSocket channels.
 
-use std::fmt::Write as _;
-
 use market::{Aggressor, BookSide, Decimal, Level, Nanos, Quote, Trade};
 use serde_json::Value;
 
@@ -12,7 +10,7 @@ use crate::board::Listed;
 use crate::connection::{Connection, Outgoing, Stream, Subscription};
 use crate::fault::Class;
 use crate::history::{Changes, Moment};
-use crate::writing::{Fraction, Rfc3339, Trimmed, list};
+use crate::writing::{Fraction, Rfc3339, Trimmed, list, plain};
 
 /// The channels, each with the stream it is.
 const CHANNELS: [(&str, Stream); 3] = [
@@ -184,11 +182,6 @@ impl Protocol for Coinbase {
     }
 }
 
-/// A text of the client's without what would need an escape.
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).take(64).collect()
-}
-
 /// Not numbered: it is no message of a channel.
 fn refusal(reason: &str) -> Outgoing {
     Outgoing::answer(format!(
@@ -235,17 +228,15 @@ fn level2<'a>(
 ) -> String {
     // The venue keeps its own times in microseconds.
     let time = Rfc3339(at / 1000 * 1000, Fraction::TrimmedNanos).to_string();
-    let mut event = format!(r#"{{"type":"{kind}","product_id":"{}","updates":["#, listed.native);
     let sided = bids.map(|level| ("bid", level)).chain(asks.map(|level| ("offer", level)));
-    list(&mut event, sided, |text, (side, level)| {
+    let updates = list(sided, |(side, level)| {
         let (price, size) = (Trimmed(level.price), Trimmed(level.size));
-        let written = write!(
-            text,
+        format!(
             r#"{{"side":"{side}","event_time":"{time}","price_level":"{price}","new_quantity":"{size}"}}"#
-        );
-        debug_assert!(written.is_ok(), "a text takes everything");
+        )
     });
-    event.push_str("]}");
+    let native = &listed.native;
+    let event = format!(r#"{{"type":"{kind}","product_id":"{native}","updates":{updates}}}"#);
     envelope(connection, "l2_data", now, &event)
 }
 
@@ -257,22 +248,19 @@ fn market_trades<'a>(
     newest_first: impl Iterator<Item = &'a Trade>,
     now: Nanos,
 ) -> String {
-    let mut event = format!(r#"{{"type":"{kind}","trades":["#);
-    list(&mut event, newest_first, |text, trade| {
+    let trades = list(newest_first, |trade| {
         let at = trade.stamps.event.unwrap_or(now) / 1000 * 1000;
         let maker = if trade.side == Aggressor::Buy { "SELL" } else { "BUY" };
-        let written = write!(
-            text,
+        format!(
             r#"{{"product_id":"{}","trade_id":"{}","price":"{}","size":"{}","time":"{}","side":"{maker}"}}"#,
             listed.native,
             trade.trade_id,
             Trimmed(trade.price),
             Trimmed(trade.size),
             Rfc3339(at, Fraction::TrimmedNanos)
-        );
-        debug_assert!(written.is_ok(), "a text takes everything");
+        )
     });
-    event.push_str("]}");
+    let event = format!(r#"{{"type":"{kind}","trades":{trades}}}"#);
     envelope(connection, "market_trades", now, &event)
 }
 

@@ -3,8 +3,6 @@
 //! Source: docs.kraken.com, WebSocket v2: book, trade, ticker, ping, and the guide "book checksum
 //! v2".
 
-use std::fmt::Write as _;
-
 use market::{BookSide, Decimal, Level, Nanos, Quote, Trade};
 use serde_json::Value;
 
@@ -13,7 +11,7 @@ use crate::board::Listed;
 use crate::connection::{Connection, Outgoing, Stream, Subscription};
 use crate::fault::Class;
 use crate::history::{Changes, Moment};
-use crate::writing::{Fraction, Rfc3339, list};
+use crate::writing::{Fraction, Rfc3339, list, plain};
 
 /// Depths that can be subscribed.
 const DEPTHS: [u64; 5] = [10, 25, 100, 500, 1000];
@@ -91,11 +89,7 @@ impl Protocol for Kraken {
         let symbols = parameters["symbol"].as_array().map_or(&[][..], Vec::as_slice);
         for symbol in symbols.iter().map(|symbol| symbol.as_str().unwrap_or_default()) {
             let Some(index) = scene.board.find(symbol) else {
-                let plain: String = symbol
-                    .chars()
-                    .filter(|c| !c.is_control() && !"\"\\".contains(*c))
-                    .take(64)
-                    .collect();
+                let plain = plain(symbol);
                 out.push(refused(&format!("Currency pair not supported {plain}"), &plain));
                 continue;
             };
@@ -223,42 +217,34 @@ fn book(
     earlier: Option<Level>,
     moment: &Moment,
 ) -> String {
-    let mut text = format!(
-        r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{}","bids":["#,
-        listed.native
-    );
-    let level = |text: &mut String, level: &Level| {
+    let level = |level: &Level| {
         // A removal too has all digits.
         let size = level.size.at_scale(listed.scales.1);
-        let written = write!(text, r#"{{"price":{},"qty":{size}}}"#, level.price);
-        debug_assert!(written.is_ok(), "a text takes everything");
+        format!(r#"{{"price":{},"qty":{size}}}"#, level.price)
     };
-    list(&mut text, earlier.iter().chain(&changes.bids), level);
-    text.push_str(r#"],"asks":["#);
-    list(&mut text, &changes.asks, level);
-    let (checksum, time) = (moment.book.checksum(), Rfc3339(moment.at, Fraction::Micros));
-    let written = write!(text, r#"],"checksum":{checksum},"timestamp":"{time}"}}]}}"#);
-    debug_assert!(written.is_ok(), "a text takes everything");
-    text
+    format!(
+        r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{}","bids":{},"asks":{},"checksum":{},"timestamp":"{}"}}]}}"#,
+        listed.native,
+        list(earlier.iter().chain(&changes.bids), level),
+        list(&changes.asks, level),
+        moment.book.checksum(),
+        Rfc3339(moment.at, Fraction::Micros)
+    )
 }
 
 fn executions<'a>(kind: &str, listed: &Listed, trades: impl Iterator<Item = &'a Trade>) -> String {
-    let mut text = format!(r#"{{"channel":"trade","type":"{kind}","data":["#);
-    list(&mut text, trades, |text, trade| {
+    let data = list(trades, |trade| {
         let time = Rfc3339(trade.stamps.event.unwrap_or(0), Fraction::Micros);
-        let written = write!(
-            text,
+        format!(
             r#"{{"symbol":"{}","side":"{}","price":{},"qty":{},"ord_type":"market","trade_id":{},"timestamp":"{time}"}}"#,
             listed.native,
             trade.side.as_str(),
             trade.price,
             trade.size,
             trade.trade_id
-        );
-        debug_assert!(written.is_ok(), "a text takes everything");
+        )
     });
-    text.push_str("]}");
-    text
+    format!(r#"{{"channel":"trade","type":"{kind}","data":{data}}}"#)
 }
 
 fn ticker(kind: &str, listed: &Listed) -> Option<String> {

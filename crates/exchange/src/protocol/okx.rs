@@ -2,8 +2,6 @@
 //!
 //! Source: www.okx.com/docs-v5, public WebSocket channels; notice of 2026-05-21 on checksums.
 
-use std::fmt::Write as _;
-
 use market::{BookSide, Level, Nanos, Quote, Trade};
 use serde_json::Value;
 
@@ -12,7 +10,7 @@ use crate::board::Listed;
 use crate::connection::{Connection, Outgoing, Stream, Subscription};
 use crate::fault::Class;
 use crate::history::{Changes, Moment};
-use crate::writing::{Trimmed, list};
+use crate::writing::{Trimmed, list, plain};
 
 /// Levels of a whole book.
 const BOOK_DEPTH: usize = 400;
@@ -61,11 +59,8 @@ impl Protocol for Okx {
             return out.push(refused(60012, "Invalid request"));
         };
         for argument in arguments {
-            let plain = |name: &str| -> String {
-                let text = argument[name].as_str().unwrap_or_default();
-                text.chars().filter(|c| !c.is_control() && !"\"\\".contains(*c)).take(64).collect()
-            };
-            let (channel, symbol) = (plain("channel"), plain("instId"));
+            let named = |name: &str| plain(argument[name].as_str().unwrap_or_default());
+            let (channel, symbol) = (named("channel"), named("instId"));
             let stream = match channel.as_str() {
                 "books" => Some(Stream::Book(BOOK_DEPTH)),
                 "books5" => Some(Stream::Top(5)),
@@ -236,23 +231,17 @@ fn best(moment: &Moment, depth: usize) -> Changes {
 }
 
 /// `["price","size","0","orders"]`; no zeros at the end of numbers, and no orders where nothing is.
-fn level(text: &mut String, level: &Level) {
+fn level(level: &Level) -> String {
     let size = Trimmed(level.size).to_string();
     let orders = match level.size.is_zero() {
         true => 0,
         false => 1 + size.bytes().map(u32::from).sum::<u32>() % 12,
     };
-    let written = write!(text, r#"["{}","{size}","0","{orders}"]"#, Trimmed(level.price));
-    debug_assert!(written.is_ok(), "a text takes everything");
+    format!(r#"["{}","{size}","0","{orders}"]"#, Trimmed(level.price))
 }
 
 fn levels(changes: &Changes) -> String {
-    let mut text = r#""asks":["#.to_owned();
-    list(&mut text, &changes.asks, level);
-    text.push_str(r#"],"bids":["#);
-    list(&mut text, &changes.bids, level);
-    text.push(']');
-    text
+    format!(r#""asks":{},"bids":{}"#, list(&changes.asks, level), list(&changes.bids, level))
 }
 
 /// The checksum is always 0 since June 2026.
