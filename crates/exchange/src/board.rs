@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use feeds::{Feed as _, SimError, SimExchange, SimOptions, Update};
-use market::{Book, BookSide, Decimal, Event, Kind, Level, Nanos, Quote, Trade};
+use market::{Book, BookSide, Decimal, Event, Kind, Level, Nanos, Quote, QuoteSide, Trade};
 
-use crate::history::{Changes, History, LEVELS_MAX, Moment};
+use crate::history::{Changes, History, LEVELS_MAX, Moment, same_best};
 use crate::{Options, Venue};
 
 /// Executions that are kept for clients that ask for the last ones.
@@ -45,6 +45,17 @@ pub(crate) struct Listed {
     pub(crate) touched_told: Changes,
     history: Option<History>,
     history_max: usize,
+}
+
+/// What tickers tell of a symbol that has a bid and an offer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ticker {
+    pub(crate) bid: QuoteSide,
+    pub(crate) ask: QuoteSide,
+    /// Price and size of the last execution; those of the bid before there is one.
+    pub(crate) last: (Decimal, Decimal),
+    /// Price of the first execution, the lowest and the highest.
+    pub(crate) range: [Decimal; 3],
 }
 
 /// What one trader did.
@@ -227,6 +238,26 @@ impl Listed {
     pub(crate) fn base_currency(&self) -> &str {
         let base = self.native.strip_suffix(self.quote_currency).unwrap_or(&self.native);
         base.trim_end_matches(['-', '/'])
+    }
+
+    /// What tickers tell.
+    pub(crate) fn ticker(&self) -> Option<Ticker> {
+        let Some(Quote { bid: Some(bid), ask: Some(ask), .. }) = self.quote else { return None };
+        let last = self.trades.back();
+        let last = last.map_or((bid.price, bid.size), |trade| (trade.price, trade.size));
+        Some(Ticker { bid, ask, last, range: self.range.unwrap_or([last.0; 3]) })
+    }
+
+    /// Whether the last message told of others than these best levels.
+    pub(crate) fn best_moved(&self, depth: usize) -> bool {
+        !same_best(&self.told_before.book, &self.told.book, depth)
+    }
+
+    /// The removal of a level that there never was: one tick below the lowest bid told.
+    pub(crate) fn untold_removal(&self) -> Option<Level> {
+        let lowest = self.told.book.levels(BookSide::Bid).last()?;
+        let price = lowest.price.checked_sub(Decimal::new(1, self.scales.0)?)?;
+        (price > Decimal::ZERO).then_some(Level { price, size: Decimal::ZERO })
     }
 
     fn traded(&mut self, trade: &Trade) {

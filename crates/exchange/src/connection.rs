@@ -83,6 +83,14 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    /// Levels a side of its books; all where it is none of them.
+    pub(crate) fn depth(self) -> usize {
+        match self {
+            Self::Book(depth) | Self::Top(depth) => depth,
+            _ => usize::MAX,
+        }
+    }
+
     /// What its messages are. Best levels that are whole each time do no harm that lasts: they are
     /// quotes.
     pub(crate) fn class(self) -> Class {
@@ -127,9 +135,10 @@ impl Outgoing {
         Self { class: Class::Answer, symbol: None, body: Body::Text(text.into()) }
     }
 
-    /// Data of one symbol.
-    pub(crate) fn data(class: Class, symbol: usize, text: String) -> Self {
-        Self { class, symbol: Some(symbol), body: Body::Text(text) }
+    /// Data of a subscription.
+    pub(crate) fn data(subscription: &Subscription, text: String) -> Self {
+        let Subscription { symbol, stream, .. } = *subscription;
+        Self { class: stream.class(), symbol: Some(symbol), body: Body::Text(text) }
     }
 
     /// A sign of life.

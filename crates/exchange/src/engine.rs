@@ -6,7 +6,9 @@ use market::{Book, Nanos, Trade};
 
 use crate::board::{Board, Deed, Listed};
 use crate::chance::{Chance, Purpose};
-use crate::connection::{Connection, ConnectionId, Delivery, Effect, Outgoing, Reply, Stream};
+use crate::connection::{
+    Connection, ConnectionId, Delivery, Effect, Outgoing, Reply, Stream, Subscription,
+};
 use crate::fault::{Fault, FaultCounts, FaultPlan, Strike};
 use crate::history::{Changes, Removal, changes, same_best};
 use crate::protocol::{self, Protocol, Scene};
@@ -351,24 +353,19 @@ impl Exchange {
         }
     }
 
-    /// The same for each subscription of each connection to a symbol.
-    fn for_each(
+    /// The same for each subscription of each connection to a symbol: sends what it is told.
+    fn for_each<T: IntoIterator<Item = String>>(
         &mut self,
         symbol: usize,
-        mut work: impl FnMut(
-            &dyn Protocol,
-            &mut Connection,
-            &crate::connection::Subscription,
-            &mut Scene<'_>,
-            &mut Vec<Outgoing>,
-        ),
+        mut told: impl FnMut(&dyn Protocol, &mut Connection, &Subscription, &mut Scene<'_>) -> T,
     ) {
         let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for id in all {
             self.with(id, |protocol, connection, scene, out| {
                 let subscriptions = std::mem::take(&mut connection.subscriptions);
                 for held in subscriptions.iter().filter(|held| held.symbol == symbol) {
-                    work(protocol, connection, held, scene, out);
+                    let texts = told(protocol, connection, held, scene);
+                    out.extend(texts.into_iter().map(|text| Outgoing::data(held, text)));
                 }
                 connection.subscriptions = subscriptions;
             });
@@ -377,12 +374,13 @@ impl Exchange {
 
     fn play(&mut self, deed: &Deed) {
         if !deed.trades.is_empty() {
-            self.for_each(deed.symbol, |protocol, connection, held, scene, out| {
-                let streams = [Stream::Trades, Stream::AggregateTrades, Stream::QuotesOnTrade];
+            self.for_each(deed.symbol, |protocol, connection, held, scene| match held.stream {
                 // Tickers may move with executions too; whether they do is the protocol's choice.
-                if streams.contains(&held.stream) || held.stream == Stream::Quotes {
-                    protocol.trades(connection, held, &deed.trades, scene, out);
-                }
+                Stream::Trades
+                | Stream::AggregateTrades
+                | Stream::QuotesOnTrade
+                | Stream::Quotes => protocol.trades(connection, held, &deed.trades, scene),
+                Stream::Book(_) | Stream::Top(_) => Vec::new(),
             });
         }
         if self.board.at(deed.symbol).due {
@@ -395,10 +393,9 @@ impl Exchange {
             }
         }
         if let Some(before) = &deed.quote_before {
-            self.for_each(deed.symbol, |protocol, connection, held, scene, out| {
-                if held.stream == Stream::Quotes {
-                    protocol.quote(connection, held, before.as_ref(), scene, out);
-                }
+            self.for_each(deed.symbol, |protocol, connection, held, scene| match held.stream {
+                Stream::Quotes => protocol.quote(connection, held, before.as_ref(), scene),
+                _ => None,
             });
         }
     }
@@ -410,7 +407,7 @@ impl Exchange {
             true => Removal::UnlessPushedOut,
             false => Removal::Told,
         };
-        self.for_each(symbol, |protocol, connection, held, scene, out| {
+        self.for_each(symbol, |protocol, connection, held, scene| {
             let listed = scene.board.at(symbol);
             let changes = match held.stream {
                 // Its snapshots may be of any moment, so each price that moved is told.
@@ -419,9 +416,9 @@ impl Exchange {
                     changes(&listed.told_before.book, &listed.told.book, depth, removal)
                 }
                 Stream::Top(_) => Changes::default(),
-                _ => return,
+                _ => return None,
             };
-            protocol.book(connection, held, &changes, scene, out);
+            protocol.book(connection, held, &changes, scene)
         });
     }
 

@@ -106,6 +106,14 @@ impl Changes {
     }
 }
 
+impl Moment {
+    /// The `depth` best levels of each side.
+    pub(crate) fn best(&self, depth: usize) -> Changes {
+        let side = |side| self.book.levels(side).take(depth).copied().collect();
+        Changes { bids: side(BookSide::Bid), asks: side(BookSide::Ask) }
+    }
+}
+
 /// What turns the `depth` best levels of `old` into those of `new`.
 pub(crate) fn changes(old: &Book, new: &Book, depth: usize, removal: Removal) -> Changes {
     let [bids, asks] = [BookSide::Bid, BookSide::Ask].map(|side| {

@@ -2,11 +2,11 @@
 //!
 //! Source: binance-spot-api-docs, web-socket-streams.md and rest-api.md.
 
-use market::{Aggressor, BookSide, Decimal, Level, Nanos, Quote, Trade};
+use market::{Aggressor, Decimal, Level, Nanos, Quote, Trade};
 use serde_json::Value;
 
 use super::{MILLISECOND, Protocol, SECOND, Scene, binance_rest, millis};
-use crate::board::Listed;
+use crate::board::{Listed, Ticker};
 use crate::connection::{Body, Connection, Outgoing, Reply, Stream, Subscription};
 use crate::fault::Class;
 use crate::history::{Changes, Moment};
@@ -111,11 +111,7 @@ impl Protocol for Binance {
         _: Nanos,
     ) -> String {
         // The partial depth streams: the one message that says neither its type nor its symbol.
-        let depth = match subscription.stream {
-            Stream::Top(depth) => depth,
-            _ => usize::MAX,
-        };
-        let data = binance_rest::depth(moment, depth);
+        let data = binance_rest::depth(moment, subscription.stream.depth());
         wrapped(connection, subscription, data)
     }
 
@@ -125,18 +121,16 @@ impl Protocol for Binance {
         subscription: &Subscription,
         changes: &Changes,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Option<String> {
         let listed = scene.board.at(subscription.symbol);
         if let Stream::Top(_) = subscription.stream {
-            let text = self.snapshot(connection, subscription, listed, &listed.told, scene.now);
-            out.push(Outgoing::data(Class::Quote, subscription.symbol, text));
-            return;
+            let told = &listed.told;
+            return Some(self.snapshot(connection, subscription, listed, told, scene.now));
         }
         let mut changes = changes.clone();
         // Orders beyond what anybody was told of are cancelled too.
         if scene.traps.happens(100_000) {
-            changes.bids.extend(below_the_book(listed));
+            changes.bids.extend(listed.untold_removal());
         }
         let data = format!(
             r#"{{"e":"depthUpdate","E":{},"s":"{}","U":{},"u":{},"b":{},"a":{}}}"#,
@@ -147,8 +141,7 @@ impl Protocol for Binance {
             list(&changes.bids, level),
             list(&changes.asks, level)
         );
-        let text = wrapped(connection, subscription, data);
-        out.push(Outgoing::data(Class::Book, subscription.symbol, text));
+        Some(wrapped(connection, subscription, data))
     }
 
     fn trades(
@@ -157,10 +150,9 @@ impl Protocol for Binance {
         subscription: &Subscription,
         trades: &[Trade],
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Vec<String> {
         let symbol = &scene.board.at(subscription.symbol).native;
-        for trade in trades {
+        let told = |trade: &Trade| {
             let at = time(connection, trade.stamps.event.unwrap_or(scene.now));
             let said = time(connection, scene.now);
             let (price, size) = (Padded(trade.price, DIGITS), Padded(trade.size, DIGITS));
@@ -173,11 +165,11 @@ impl Protocol for Binance {
                 Stream::AggregateTrades => format!(
                     r#"{{"e":"aggTrade","E":{said},"s":"{symbol}","a":{id},"p":"{price}","q":"{size}","f":{id},"l":{id},"T":{at},"m":{maker_buys},"M":true}}"#
                 ),
-                _ => return,
+                _ => return None,
             };
-            let text = wrapped(connection, subscription, data);
-            out.push(Outgoing::data(Class::Trade, subscription.symbol, text));
-        }
+            Some(wrapped(connection, subscription, data))
+        };
+        trades.iter().filter_map(told).collect()
     }
 
     fn quote(
@@ -186,10 +178,9 @@ impl Protocol for Binance {
         subscription: &Subscription,
         _: Option<&Quote>,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Option<String> {
         let listed = scene.board.at(subscription.symbol);
-        let Some(Quote { bid: Some(bid), ask: Some(ask), .. }) = &listed.quote else { return };
+        let Ticker { bid, ask, .. } = listed.ticker()?;
         let padded = |number: Decimal| Padded(number, DIGITS);
         let data = format!(
             r#"{{"u":{},"s":"{}","b":"{}","B":"{}","a":"{}","A":"{}"}}"#,
@@ -200,8 +191,7 @@ impl Protocol for Binance {
             padded(ask.price),
             padded(ask.size)
         );
-        let text = wrapped(connection, subscription, data);
-        out.push(Outgoing::data(Class::Quote, subscription.symbol, text));
+        Some(wrapped(connection, subscription, data))
     }
 
     fn beat(&self, connection: &mut Connection, scene: &mut Scene<'_>, out: &mut Vec<Outgoing>) {
@@ -227,15 +217,6 @@ impl Protocol for Binance {
 /// `["price","size"]`.
 pub(super) fn level(level: &Level) -> String {
     format!(r#"["{}","{}"]"#, Padded(level.price, DIGITS), Padded(level.size, DIGITS))
-}
-
-/// The removal of a bid one tick below the lowest.
-fn below_the_book(listed: &Listed) -> Option<Level> {
-    let lowest = listed.told.book.levels(BookSide::Bid).last()?;
-    let tick = Decimal::new(1, listed.scales.0)?;
-    let price = lowest.price.checked_sub(tick)?;
-    let sound = !price.is_zero() && !price.is_negative();
-    sound.then_some(Level { price, size: Decimal::ZERO })
 }
 
 fn wrapped(connection: &Connection, subscription: &Subscription, data: String) -> String {

@@ -2,14 +2,13 @@
 //!
 //! Source: bybit-exchange.github.io/docs/v5, public WebSocket topics.
 
-use market::{Aggressor, BookSide, Level, Nanos, Quote, QuoteSide, Trade};
+use market::{Aggressor, Level, Nanos, Quote, Trade};
 use serde_json::Value;
 
 use super::{MILLISECOND, Protocol, Scene, millis};
-use crate::board::Listed;
+use crate::board::{Listed, Ticker};
 use crate::connection::{Connection, Outgoing, Stream, Subscription};
-use crate::fault::Class;
-use crate::history::{Changes, Moment, same_best};
+use crate::history::{Changes, Moment};
 use crate::writing::{list, plain};
 
 /// Most topics of one request to the spot market.
@@ -104,9 +103,7 @@ impl Protocol for Bybit {
         moment: &Moment,
         now: Nanos,
     ) -> String {
-        let depth = depth(subscription);
-        let side = |side| moment.book.levels(side).take(depth).copied().collect();
-        let whole = Changes { bids: side(BookSide::Bid), asks: side(BookSide::Ask) };
+        let whole = moment.best(subscription.stream.depth());
         book("snapshot", subscription, listed, &whole, moment, now)
     }
 
@@ -116,21 +113,16 @@ impl Protocol for Bybit {
         subscription: &Subscription,
         changes: &Changes,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Option<String> {
         let listed = scene.board.at(subscription.symbol);
-        let text = match subscription.stream {
+        let told = &listed.told;
+        match subscription.stream {
             // The shallowest book is whole each time.
-            Stream::Top(depth) => {
-                if same_best(&listed.told_before.book, &listed.told.book, depth) {
-                    return;
-                }
-                self.snapshot(connection, subscription, listed, &listed.told, scene.now)
-            }
-            _ => book("delta", subscription, listed, changes, &listed.told, scene.now),
-        };
-        let class = subscription.stream.class();
-        out.push(Outgoing::data(class, subscription.symbol, text));
+            Stream::Top(depth) => listed
+                .best_moved(depth)
+                .then(|| self.snapshot(connection, subscription, listed, told, scene.now)),
+            _ => Some(book("delta", subscription, listed, changes, told, scene.now)),
+        }
     }
 
     fn trades(
@@ -139,17 +131,14 @@ impl Protocol for Bybit {
         subscription: &Subscription,
         trades: &[Trade],
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Vec<String> {
         let (listed, now) = (scene.board.at(subscription.symbol), millis(scene.now));
         let spot = connection.path.contains("spot");
         if subscription.stream != Stream::Trades {
             // The spot ticker has no best bid and offer; it moves with executions.
-            if spot && subscription.stream == Stream::Quotes {
-                let text = spot_ticker(subscription, listed, scene.now);
-                out.push(Outgoing::data(Class::Quote, subscription.symbol, text));
-            }
-            return;
+            let moved = spot && subscription.stream == Stream::Quotes;
+            let text = moved.then(|| spot_ticker(subscription, listed, scene.now));
+            return Vec::from_iter(text);
         }
         let data = list(trades, |trade| {
             let at = millis(trade.stamps.event.unwrap_or(scene.now));
@@ -164,11 +153,10 @@ impl Protocol for Bybit {
                 cross_sequence(listed.live.number)
             )
         });
-        let text = format!(
+        vec![format!(
             r#"{{"topic":"{}","type":"snapshot","ts":{now},"data":{data}}}"#,
             subscription.name
-        );
-        out.push(Outgoing::data(Class::Trade, subscription.symbol, text));
+        )]
     }
 
     fn quote(
@@ -177,13 +165,12 @@ impl Protocol for Bybit {
         subscription: &Subscription,
         before: Option<&Quote>,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Option<String> {
         if connection.path.contains("spot") {
-            return;
+            return None;
         }
         let listed = scene.board.at(subscription.symbol);
-        let Some(quote) = &listed.quote else { return };
+        let quote = listed.quote.as_ref()?;
         // Only what is another than before.
         let mut changed = Vec::new();
         for (side, is, was) in [
@@ -198,15 +185,14 @@ impl Protocol for Bybit {
                 changed.push(format!(r#""{side}1Size":"{}""#, is.size));
             }
         }
-        let text = format!(
+        Some(format!(
             r#"{{"topic":"{}","type":"delta","data":{{"symbol":"{}",{}}},"cs":{},"ts":{}}}"#,
             subscription.name,
             listed.native,
             changed.join(","),
             cross_sequence(listed.live.number),
             millis(scene.now)
-        );
-        out.push(Outgoing::data(Class::Quote, subscription.symbol, text));
+        ))
     }
 
     fn beat(&self, connection: &mut Connection, scene: &mut Scene<'_>, out: &mut Vec<Outgoing>) {
@@ -257,14 +243,7 @@ fn first(
         Stream::Quotes => linear_ticker(subscription, listed, scene.now)?,
         _ => return None,
     };
-    Some(Outgoing::data(Class::Quote, subscription.symbol, text))
-}
-
-fn depth(subscription: &Subscription) -> usize {
-    match subscription.stream {
-        Stream::Book(depth) | Stream::Top(depth) => depth,
-        _ => usize::MAX,
-    }
+    Some(Outgoing::data(subscription, text))
 }
 
 /// Grows with the book, faster than `u`.
@@ -310,10 +289,7 @@ fn book(
 }
 
 fn linear_ticker(subscription: &Subscription, listed: &Listed, now: Nanos) -> Option<String> {
-    let Some(Quote { bid: Some(bid), ask: Some(ask), .. }) = listed.quote else { return None };
-    let QuoteSide { price: mark, .. } = bid;
-    let last = listed.trades.back().map_or(mark, |trade| trade.price);
-    let [open, low, high] = listed.range.unwrap_or([last; 3]);
+    let Ticker { bid, ask, last: (last, _), range: [open, low, high] } = listed.ticker()?;
     Some(format!(
         concat!(
             r#"{{"topic":"{}","type":"snapshot","data":{{"symbol":"{}","tickDirection":"ZeroPlusTick","#,
@@ -329,8 +305,8 @@ fn linear_ticker(subscription: &Subscription, listed: &Listed, now: Nanos) -> Op
         high,
         low,
         open,
-        mark,
-        mark,
+        bid.price,
+        bid.price,
         listed.volume,
         bid.price,
         bid.size,

@@ -2,11 +2,11 @@
 //!
 //! Source: docs.cdp.coinbase.com, Advanced Trade WebSocket channels.
 
-use market::{Aggressor, BookSide, Decimal, Level, Nanos, Quote, Trade};
+use market::{Aggressor, BookSide, Level, Nanos, Quote, Trade};
 use serde_json::Value;
 
 use super::{MILLISECOND, Protocol, SECOND, Scene};
-use crate::board::Listed;
+use crate::board::{Listed, Ticker};
 use crate::connection::{Connection, Outgoing, Stream, Subscription};
 use crate::fault::Class;
 use crate::history::{Changes, Moment};
@@ -86,16 +86,18 @@ impl Protocol for Coinbase {
         }
         for subscription in &wanted {
             let listed = scene.board.at(subscription.symbol);
-            let (class, text) = match stream {
-                Stream::Trades => (Class::Trade, last_trades(connection, listed, scene.now)),
-                Stream::Quotes => (Class::Quote, ticker(connection, listed, "snapshot", scene.now)),
+            let text = match stream {
+                Stream::Trades => last_trades(connection, listed, scene.now),
+                Stream::Quotes => ticker(connection, listed, "snapshot", scene.now),
                 _ => {
                     let told = &listed.told;
                     let text = self.snapshot(connection, subscription, listed, told, scene.now);
-                    (Class::Snapshot, Some(text))
+                    let data = Outgoing::data(subscription, text);
+                    out.push(Outgoing { class: Class::Snapshot, ..data });
+                    None
                 }
             };
-            out.extend(text.map(|text| Outgoing::data(class, subscription.symbol, text)));
+            out.extend(text.map(|text| Outgoing::data(subscription, text)));
         }
         if channel != "level2" {
             out.push(acknowledged(connection, scene));
@@ -121,21 +123,15 @@ impl Protocol for Coinbase {
         subscription: &Subscription,
         changes: &Changes,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Option<String> {
         let listed = scene.board.at(subscription.symbol);
         let mut changes = changes.clone();
         // Levels go that were never told of.
         if scene.traps.happens(50_000) {
-            let lowest = listed.told.book.levels(BookSide::Bid).last();
-            let tick = Decimal::new(1, listed.scales.0);
-            let price = lowest.zip(tick).and_then(|(level, tick)| level.price.checked_sub(tick));
-            let price = price.filter(|price| !price.is_zero() && !price.is_negative());
-            changes.bids.extend(price.map(|price| Level { price, size: Decimal::ZERO }));
+            changes.bids.extend(listed.untold_removal());
         }
         let all = (changes.bids.iter(), changes.asks.iter());
-        let text = level2(connection, listed, "update", all, listed.told.at, scene.now);
-        out.push(Outgoing::data(Class::Book, subscription.symbol, text));
+        Some(level2(connection, listed, "update", all, listed.told.at, scene.now))
     }
 
     fn trades(
@@ -144,13 +140,12 @@ impl Protocol for Coinbase {
         subscription: &Subscription,
         trades: &[Trade],
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
-        if subscription.stream == Stream::Trades {
-            let listed = scene.board.at(subscription.symbol);
-            let text = market_trades(connection, listed, "update", trades.iter().rev(), scene.now);
-            out.push(Outgoing::data(Class::Trade, subscription.symbol, text));
+    ) -> Vec<String> {
+        if subscription.stream != Stream::Trades {
+            return Vec::new();
         }
+        let (listed, trades) = (scene.board.at(subscription.symbol), trades.iter().rev());
+        vec![market_trades(connection, listed, "update", trades, scene.now)]
     }
 
     fn quote(
@@ -159,11 +154,9 @@ impl Protocol for Coinbase {
         subscription: &Subscription,
         _: Option<&Quote>,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Option<String> {
         let listed = scene.board.at(subscription.symbol);
-        let text = ticker(connection, listed, "update", scene.now);
-        out.extend(text.map(|text| Outgoing::data(Class::Quote, subscription.symbol, text)));
+        ticker(connection, listed, "update", scene.now)
     }
 
     fn beat(&self, connection: &mut Connection, scene: &mut Scene<'_>, out: &mut Vec<Outgoing>) {
@@ -271,9 +264,7 @@ fn last_trades(connection: &mut Connection, listed: &Listed, now: Nanos) -> Opti
 }
 
 fn ticker(connection: &mut Connection, listed: &Listed, kind: &str, now: Nanos) -> Option<String> {
-    let Some(Quote { bid: Some(bid), ask: Some(ask), .. }) = listed.quote else { return None };
-    let last = listed.trades.back().map_or(bid.price, |trade| trade.price);
-    let [_, low, high] = listed.range.unwrap_or([last; 3]);
+    let Ticker { bid, ask, last: (last, _), range: [_, low, high] } = listed.ticker()?;
     let event = format!(
         concat!(
             r#"{{"type":"{}","tickers":[{{"type":"ticker","product_id":"{}","price":"{}","#,

@@ -3,13 +3,12 @@
 //! Source: docs.kraken.com, WebSocket v2: book, trade, ticker, ping, and the guide "book checksum
 //! v2".
 
-use market::{BookSide, Decimal, Level, Nanos, Quote, Trade};
+use market::{Decimal, Level, Nanos, Quote, Trade};
 use serde_json::Value;
 
 use super::{Protocol, SECOND, Scene};
-use crate::board::Listed;
+use crate::board::{Listed, Ticker};
 use crate::connection::{Connection, Outgoing, Stream, Subscription};
-use crate::fault::Class;
 use crate::history::{Changes, Moment};
 use crate::writing::{Fraction, Rfc3339, list, plain};
 
@@ -131,13 +130,7 @@ impl Protocol for Kraken {
         moment: &Moment,
         _: Nanos,
     ) -> String {
-        let depth = match subscription.stream {
-            Stream::Book(depth) => depth,
-            _ => usize::MAX,
-        };
-        let side = |side| moment.book.levels(side).take(depth).copied().collect();
-        let changes = Changes { bids: side(BookSide::Bid), asks: side(BookSide::Ask) };
-        book("snapshot", listed, &changes, None, moment)
+        book("snapshot", listed, &moment.best(subscription.stream.depth()), None, moment)
     }
 
     fn book(
@@ -146,10 +139,9 @@ impl Protocol for Kraken {
         subscription: &Subscription,
         changes: &Changes,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Option<String> {
         if changes.is_empty() {
-            return;
+            return None;
         }
         let listed = scene.board.at(subscription.symbol);
         // A price is told several times in one message; the last word holds.
@@ -158,8 +150,7 @@ impl Protocol for Kraken {
         let earlier = repeated.and_then(|level| {
             Some(Level { price: level.price, size: level.size.checked_add(level.size)? })
         });
-        let text = book("update", listed, changes, earlier, &listed.told);
-        out.push(Outgoing::data(Class::Book, subscription.symbol, text));
+        Some(book("update", listed, changes, earlier, &listed.told))
     }
 
     fn trades(
@@ -168,15 +159,14 @@ impl Protocol for Kraken {
         subscription: &Subscription,
         trades: &[Trade],
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Vec<String> {
         let listed = scene.board.at(subscription.symbol);
         let text = match subscription.stream {
-            Stream::Trades => Some((Class::Trade, executions("update", listed, trades.iter()))),
-            Stream::QuotesOnTrade => ticker("update", listed).map(|text| (Class::Quote, text)),
+            Stream::Trades => Some(executions("update", listed, trades.iter())),
+            Stream::QuotesOnTrade => ticker("update", listed),
             _ => None,
         };
-        out.extend(text.map(|(class, text)| Outgoing::data(class, subscription.symbol, text)));
+        Vec::from_iter(text)
     }
 
     fn quote(
@@ -185,10 +175,8 @@ impl Protocol for Kraken {
         subscription: &Subscription,
         _: Option<&Quote>,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
-        let text = ticker("update", scene.board.at(subscription.symbol));
-        out.extend(text.map(|text| Outgoing::data(Class::Quote, subscription.symbol, text)));
+    ) -> Option<String> {
+        ticker("update", scene.board.at(subscription.symbol))
     }
 
     fn beat(&self, connection: &mut Connection, scene: &mut Scene<'_>, out: &mut Vec<Outgoing>) {
@@ -201,13 +189,13 @@ impl Protocol for Kraken {
 
 /// What a subscription begins with.
 fn first(subscription: &Subscription, listed: &Listed) -> Option<Outgoing> {
-    let (class, text) = match subscription.stream {
+    let text = match subscription.stream {
         Stream::Book(_) => return Some(Outgoing::snapshot(subscription)),
         Stream::Trades if listed.trades.is_empty() => return None,
-        Stream::Trades => (Class::Trade, executions("snapshot", listed, listed.trades.iter())),
-        _ => (Class::Quote, ticker("snapshot", listed)?),
+        Stream::Trades => executions("snapshot", listed, listed.trades.iter()),
+        _ => ticker("snapshot", listed)?,
     };
-    Some(Outgoing::data(class, subscription.symbol, text))
+    Some(Outgoing::data(subscription, text))
 }
 
 fn book(
@@ -248,9 +236,7 @@ fn executions<'a>(kind: &str, listed: &Listed, trades: impl Iterator<Item = &'a 
 }
 
 fn ticker(kind: &str, listed: &Listed) -> Option<String> {
-    let Some(Quote { bid: Some(bid), ask: Some(ask), .. }) = listed.quote else { return None };
-    let last = listed.trades.back().map_or(bid.price, |trade| trade.price);
-    let [open, low, high] = listed.range.unwrap_or([last; 3]);
+    let Ticker { bid, ask, last: (last, _), range: [open, low, high] } = listed.ticker()?;
     let change = last.checked_sub(open).unwrap_or(Decimal::ZERO);
     Some(format!(
         concat!(

@@ -66,36 +66,33 @@ pub(crate) trait Protocol: fmt::Debug + Send + Sync {
         now: Nanos,
     ) -> String;
 
-    /// The book was told anew: `changes` of the levels that the subscription covers, if it is one
-    /// for changes.
+    /// What a subscription is told when the book is told anew: `changes` of the levels that it
+    /// covers, if it is one for changes.
     fn book(
         &self,
         connection: &mut Connection,
         subscription: &Subscription,
         changes: &Changes,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    );
+    ) -> Option<String>;
 
-    /// Executions of one order, at least one.
+    /// What a subscription is told of executions of one order, at least one.
     fn trades(
         &self,
         connection: &mut Connection,
         subscription: &Subscription,
         trades: &[Trade],
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    );
+    ) -> Vec<String>;
 
-    /// The best bid or offer is another; `before` is what it was.
+    /// What a subscription is told when the best bid or offer is another; `before` is what it was.
     fn quote(
         &self,
         connection: &mut Connection,
         subscription: &Subscription,
         before: Option<&Quote>,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    );
+    ) -> Option<String>;
 
     /// A second went by.
     fn beat(&self, connection: &mut Connection, scene: &mut Scene<'_>, out: &mut Vec<Outgoing>);

@@ -2,13 +2,12 @@
 //!
 //! Source: www.okx.com/docs-v5, public WebSocket channels; notice of 2026-05-21 on checksums.
 
-use market::{BookSide, Level, Nanos, Quote, Trade};
+use market::{Level, Nanos, Quote, Trade};
 use serde_json::Value;
 
 use super::{MILLISECOND, Protocol, SECOND, Scene, millis};
-use crate::board::Listed;
+use crate::board::{Listed, Ticker};
 use crate::connection::{Connection, Outgoing, Stream, Subscription};
-use crate::fault::Class;
 use crate::history::{Changes, Moment};
 use crate::writing::{Trimmed, list, plain};
 
@@ -107,7 +106,7 @@ impl Protocol for Okx {
     ) -> String {
         match subscription.stream {
             Stream::Top(depth) => {
-                let data = levels(&best(moment, depth));
+                let data = levels(&moment.best(depth));
                 let body = format!(
                     r#"{{{data},"instId":"{}","ts":"{}","seqId":{}}}"#,
                     listed.native,
@@ -117,7 +116,7 @@ impl Protocol for Okx {
                 framed(subscription, listed, "", &body)
             }
             _ => {
-                let body = numbered(&best(moment, BOOK_DEPTH), moment.at, moment.number, "-1");
+                let body = numbered(&moment.best(BOOK_DEPTH), moment.at, moment.number, "-1");
                 framed(subscription, listed, r#""action":"snapshot","#, &body)
             }
         }
@@ -129,24 +128,19 @@ impl Protocol for Okx {
         subscription: &Subscription,
         changes: &Changes,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Option<String> {
         let listed = scene.board.at(subscription.symbol);
-        let text = match subscription.stream {
-            Stream::Top(depth) => {
-                if crate::history::same_best(&listed.told_before.book, &listed.told.book, depth) {
-                    return;
-                }
-                self.snapshot(connection, subscription, listed, &listed.told, scene.now)
-            }
+        let told = &listed.told;
+        match subscription.stream {
+            Stream::Top(depth) => listed
+                .best_moved(depth)
+                .then(|| self.snapshot(connection, subscription, listed, told, scene.now)),
             _ => {
                 let before = listed.told_before.number.to_string();
-                let body = numbered(changes, listed.told.at, listed.told.number, &before);
-                framed(subscription, listed, r#""action":"update","#, &body)
+                let body = numbered(changes, told.at, told.number, &before);
+                Some(framed(subscription, listed, r#""action":"update","#, &body))
             }
-        };
-        let class = subscription.stream.class();
-        out.push(Outgoing::data(class, subscription.symbol, text));
+        }
     }
 
     fn trades(
@@ -155,13 +149,12 @@ impl Protocol for Okx {
         subscription: &Subscription,
         trades: &[Trade],
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Vec<String> {
         if subscription.stream != Stream::Trades {
-            return;
+            return Vec::new();
         }
         let listed = scene.board.at(subscription.symbol);
-        for trade in trades {
+        let told = |trade: &Trade| {
             // Only the channel that gathers executions says how many.
             let count = if subscription.name == "trades" { r#","count":"1""# } else { "" };
             let body = format!(
@@ -173,9 +166,9 @@ impl Protocol for Okx {
                 trade.side.as_str(),
                 millis(trade.stamps.event.unwrap_or(scene.now))
             );
-            let text = framed(subscription, listed, "", &body);
-            out.push(Outgoing::data(Class::Trade, subscription.symbol, text));
-        }
+            framed(subscription, listed, "", &body)
+        };
+        trades.iter().map(told).collect()
     }
 
     fn quote(
@@ -184,11 +177,8 @@ impl Protocol for Okx {
         subscription: &Subscription,
         _: Option<&Quote>,
         scene: &mut Scene<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
-        let listed = scene.board.at(subscription.symbol);
-        let text = ticker(subscription, listed, scene.now);
-        out.extend(text.map(|text| Outgoing::data(Class::Quote, subscription.symbol, text)));
+    ) -> Option<String> {
+        ticker(subscription, scene.board.at(subscription.symbol), scene.now)
     }
 
     fn beat(&self, connection: &mut Connection, scene: &mut Scene<'_>, out: &mut Vec<Outgoing>) {
@@ -200,7 +190,7 @@ impl Protocol for Okx {
                 let number = listed.told.number;
                 let body = numbered(&Changes::default(), scene.now, number, &number.to_string());
                 let text = framed(subscription, listed, r#""action":"update","#, &body);
-                out.push(Outgoing::data(Class::Book, subscription.symbol, text));
+                out.push(Outgoing::data(subscription, text));
             }
         }
     }
@@ -211,8 +201,7 @@ fn first(subscription: &Subscription, listed: &Listed, now: Nanos) -> Option<Out
     match subscription.stream {
         Stream::Book(_) | Stream::Top(_) => Some(Outgoing::snapshot(subscription)),
         Stream::Quotes => {
-            let text = ticker(subscription, listed, now)?;
-            Some(Outgoing::data(Class::Quote, subscription.symbol, text))
+            ticker(subscription, listed, now).map(|text| Outgoing::data(subscription, text))
         }
         _ => None,
     }
@@ -223,11 +212,6 @@ fn framed(subscription: &Subscription, listed: &Listed, action: &str, body: &str
         r#"{{"arg":{{"channel":"{}","instId":"{}"}},{action}"data":[{body}]}}"#,
         subscription.name, listed.native
     )
-}
-
-fn best(moment: &Moment, depth: usize) -> Changes {
-    let side = |side| moment.book.levels(side).take(depth).copied().collect();
-    Changes { bids: side(BookSide::Bid), asks: side(BookSide::Ask) }
 }
 
 /// `["price","size","0","orders"]`; no zeros at the end of numbers, and no orders where nothing is.
@@ -254,10 +238,7 @@ fn numbered(changes: &Changes, at: Nanos, number: u64, before: &str) -> String {
 }
 
 fn ticker(subscription: &Subscription, listed: &Listed, now: Nanos) -> Option<String> {
-    let Some(Quote { bid: Some(bid), ask: Some(ask), .. }) = listed.quote else { return None };
-    let last = listed.trades.back();
-    let (price, size) = last.map_or((bid.price, bid.size), |trade| (trade.price, trade.size));
-    let [open, low, high] = listed.range.unwrap_or([price; 3]);
+    let Ticker { bid, ask, last: (price, size), range: [open, low, high] } = listed.ticker()?;
     let body = format!(
         concat!(
             r#"{{"instType":"SPOT","instId":"{}","last":"{}","lastSz":"{}","askPx":"{}","#,
