@@ -2,7 +2,7 @@
 
 use market::{Event, Nanos, Quote, Trade, VenueState};
 
-use crate::adapter::{Action, Adapter, Input, Output, SECOND, Symbol, SymbolId};
+use crate::adapter::{Action, Adapter, BookState, Input, Output, SECOND, Symbol, SymbolId};
 
 pub(super) const NOW: Nanos = 1_790_000_000 * SECOND;
 
@@ -66,6 +66,11 @@ impl<A: Adapter> Bench<A> {
 
     pub(super) fn reports(&self) -> usize {
         self.out.actions.iter().filter(|action| matches!(action, Action::Report(_))).count()
+    }
+
+    /// How far the first symbol's book can be trusted.
+    pub(super) fn state(&self) -> BookState {
+        self.symbol().state()
     }
 
     /// The first symbol.

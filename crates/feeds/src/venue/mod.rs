@@ -10,6 +10,8 @@ pub mod itch;
 pub mod kraken;
 pub mod okx;
 mod snapshot;
+#[cfg(test)]
+mod truth;
 
 use std::fmt;
 use std::str::FromStr;

@@ -53,10 +53,6 @@ impl Bench {
         self.events().into_iter().filter_map(diff).collect()
     }
 
-    pub(super) fn state(&self) -> BookState {
-        self.symbol().state()
-    }
-
     fn side(&self, side: BookSide) -> Vec<String> {
         let book = self.symbol().book();
         book.levels(side).map(|level| format!("{} {}", level.price, level.size)).collect()

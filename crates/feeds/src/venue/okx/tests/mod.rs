@@ -28,10 +28,6 @@ impl Bench {
         bench.out = Output::default();
         bench
     }
-
-    fn state(&self) -> BookState {
-        self.symbol().state()
-    }
 }
 
 type Levels<'a> = &'a [(&'a str, &'a str)];
