@@ -3,6 +3,7 @@
 
 use market::Nanos;
 
+use super::by_symbol::BySymbol;
 use super::{Output, SECOND, Stream, SymbolId};
 
 /// A subscription that is not answered for so long is asked for again, later each time.
@@ -21,7 +22,7 @@ const CALM: Nanos = 2 * (PAUSE << DOUBLINGS_MAX);
 #[derive(Debug, Default)]
 pub struct Asks {
     /// By symbol and stream.
-    asks: Vec<[Ask; 3]>,
+    asks: BySymbol<[Ask; 3]>,
     unanswered: Vec<(SymbolId, Stream)>,
     /// No [`Ask::due`] is earlier.
     next: Option<Nanos>,
@@ -56,11 +57,7 @@ impl Ask {
 
 impl Asks {
     fn of(&mut self, id: SymbolId, stream: Stream) -> &mut Ask {
-        let at = id.0 as usize;
-        if self.asks.len() <= at {
-            self.asks.resize(at + 1, Default::default());
-        }
-        &mut self.asks[at][stream as usize]
+        &mut self.asks.of(id)[stream as usize]
     }
 
     /// A stream was asked for just now.
@@ -117,16 +114,16 @@ impl Asks {
         }
         self.next = None;
         let mut next = None::<Nanos>;
-        for (id, asks) in self.asks.iter_mut().enumerate() {
+        for (id, asks) in self.asks.iter_mut() {
             for (stream, ask) in
                 [Stream::Trades, Stream::Quotes, Stream::Book].into_iter().zip(asks)
             {
                 if ask.due.is_some_and(|due| due <= now) {
                     if ask.awaited {
-                        self.unanswered.push((SymbolId(id as u32), stream));
+                        self.unanswered.push((id, stream));
                     }
                     ask.asked(now);
-                    found.push((SymbolId(id as u32), stream));
+                    found.push((id, stream));
                 }
                 next = [next, ask.due].into_iter().flatten().min();
             }

@@ -11,6 +11,7 @@
 //!   trusted, and what it counts.
 //! - [`Rules`]: what a venue allows on a connection.
 //! - [`asks`], [`idle`]: when to ask for a stream again, and when to ping.
+//! - [`by_symbol`]: what is kept of each symbol.
 //! - [`repeats`]: executions that are told twice, or left out.
 //! - [`json`], [`exponent`], [`time`], [`symbol`]: reading what venues write.
 //!
@@ -18,6 +19,7 @@
 //! [`Update`]s.
 
 pub mod asks;
+pub mod by_symbol;
 pub mod counts;
 pub mod desk;
 pub mod exponent;

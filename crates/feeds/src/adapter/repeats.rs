@@ -2,6 +2,7 @@
 //! and, where its ids are without holes, those it does not tell.
 
 use super::SymbolId;
+use super::by_symbol::BySymbol;
 
 /// How many of the newest ids of a symbol are kept.
 const KEPT: usize = 64;
@@ -9,8 +10,7 @@ const KEPT: usize = 64;
 /// The newest ids of each symbol's executions.
 #[derive(Debug, Default)]
 pub struct Repeats {
-    /// By symbol.
-    ids: Vec<Option<Box<Newest>>>,
+    ids: BySymbol<Option<Box<Newest>>>,
 }
 
 #[derive(Debug)]
@@ -40,12 +40,8 @@ impl Repeats {
     /// new, as in messages that were swapped, is no repeat.
     pub fn note(&mut self, symbol: SymbolId, id: &str) -> Noted {
         let Ok(id) = id.parse::<u64>() else { return Noted::New };
-        let at = symbol.0 as usize;
-        if self.ids.len() <= at {
-            self.ids.resize_with(at + 1, || None);
-        }
         let fresh = || Box::new(Newest { highest: id, follows: false, ids: [None; KEPT], at: 0 });
-        let newest = self.ids[at].get_or_insert_with(fresh);
+        let newest = self.ids.of(symbol).get_or_insert_with(fresh);
         // Ids rise, so that nearly all are told by one look.
         if id <= newest.highest && newest.ids.contains(&Some(id)) {
             return Noted::Repeat;
@@ -60,14 +56,14 @@ impl Repeats {
 
     /// The stream of a symbol is interrupted: its next execution follows on nothing.
     pub fn interrupted(&mut self, symbol: SymbolId) {
-        if let Some(Some(newest)) = self.ids.get_mut(symbol.0 as usize) {
+        if let Some(newest) = self.ids.of(symbol) {
             newest.follows = false;
         }
     }
 
     /// All streams are interrupted.
     pub fn all_interrupted(&mut self) {
-        for newest in self.ids.iter_mut().flatten() {
+        for newest in self.ids.iter_mut().filter_map(|(_, newest)| newest.as_mut()) {
             newest.follows = false;
         }
     }

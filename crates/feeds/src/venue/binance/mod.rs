@@ -36,6 +36,7 @@ use self::ids::{IdWindow, Met};
 use self::message::{Kind, Message};
 use self::streams::Subscriptions;
 use super::snapshot::{Fetches, Held};
+use crate::adapter::by_symbol::BySymbol;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
@@ -95,7 +96,7 @@ pub(super) const DEPTH_MAX: usize = 5_000;
 pub(super) struct Binance {
     desk: Desk,
     rules: &'static Rules,
-    markets: Vec<Market>,
+    markets: BySymbol<Market>,
     fetches: Fetches,
     subscriptions: Subscriptions,
     /// Levels a side that a snapshot is asked for.
@@ -151,7 +152,7 @@ impl Binance {
         Self {
             desk: Desk::new(options, Spelling::Joined(quotes)),
             rules,
-            markets: Vec::new(),
+            markets: BySymbol::default(),
             // Half of it at once, and half of it at any time: others may use the address too.
             fetches: Fetches::new(2 * cost, 60 * SECOND).at_once(recorded),
             subscriptions: Subscriptions::default(),
@@ -161,11 +162,7 @@ impl Binance {
     }
 
     fn market(&mut self, id: SymbolId) -> &mut Market {
-        let at = id.0 as usize;
-        if at >= self.markets.len() {
-            self.markets.resize_with(at + 1, Market::default);
-        }
-        &mut self.markets[at]
+        self.markets.of(id)
     }
 
     fn wanted(&self, id: SymbolId) -> Streams {
@@ -175,7 +172,7 @@ impl Binance {
     fn connected(&mut self, now: Nanos, out: &mut Output) {
         self.leaving = false;
         self.fetches.forget_all();
-        for market in &mut self.markets {
+        for (_, market) in self.markets.iter_mut() {
             market.sync.restart();
             (market.quoted, market.partial, market.refused) = (0, 0, false);
         }

@@ -22,6 +22,7 @@ use market::{BookDiff, Nanos, VenueState};
 
 use self::message::Message;
 use super::snapshot::{Backlog, Fetches, Held};
+use crate::adapter::by_symbol::BySymbol;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
     Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
@@ -68,7 +69,7 @@ const TOO_MANY_REQUESTS: Nanos = 60 * SECOND;
 #[derive(Debug)]
 pub(super) struct Bitstamp {
     desk: Desk,
-    markets: Vec<Market>,
+    markets: BySymbol<Market>,
     fetches: Fetches,
     heartbeat_at: Option<Nanos>,
     leaving: bool,
@@ -119,7 +120,7 @@ impl Bitstamp {
         let recorded = options.recorded;
         Self {
             desk: Desk::new(options, Spelling::Joined(QUOTES)),
-            markets: Vec::new(),
+            markets: BySymbol::default(),
             fetches: Fetches::new(FETCH_COST, 100 * FETCH_COST).at_once(recorded),
             heartbeat_at: None,
             leaving: false,
@@ -127,11 +128,7 @@ impl Bitstamp {
     }
 
     fn market(&mut self, id: SymbolId) -> &mut Market {
-        let at = id.0 as usize;
-        if at >= self.markets.len() {
-            self.markets.resize_with(at + 1, Market::default);
-        }
-        &mut self.markets[at]
+        self.markets.of(id)
     }
 
     fn wants_book(&self, id: SymbolId) -> bool {
@@ -142,7 +139,7 @@ impl Bitstamp {
         self.leaving = false;
         self.heartbeat_at = Some(now.saturating_add(HEARTBEAT));
         self.fetches.forget_all();
-        self.markets.iter_mut().for_each(Market::restart);
+        self.markets.iter_mut().for_each(|(_, market)| market.restart());
         for (_, symbol) in self.desk.symbols() {
             for stream in [Stream::Trades, Stream::Book] {
                 if symbol.wanted().has(stream) {

@@ -23,6 +23,7 @@ use self::read::{Head, Scratch};
 use self::requests::Requests;
 use self::trades::{Context, TradeIds};
 use crate::adapter::BookState;
+use crate::adapter::by_symbol::BySymbol;
 use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
@@ -67,8 +68,7 @@ pub(super) struct Coinbase {
     errors: u32,
     /// The `-USD` name under which a `-USDC` product is told of.
     aliases: FxHashMap<Box<str>, SymbolId>,
-    /// By symbol.
-    trades: Vec<TradeIds>,
+    trades: BySymbol<TradeIds>,
     scratch: Scratch,
     /// The executions of one message.
     executions: Vec<(SymbolId, Option<u64>, Trade)>,
@@ -100,7 +100,7 @@ impl Coinbase {
             doubled: false,
             leaving: false,
             errors: 0,
-            trades: Vec::new(),
+            trades: BySymbol::default(),
             scratch: Scratch::default(),
             executions: Vec::new(),
             desk,

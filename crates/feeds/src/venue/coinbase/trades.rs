@@ -68,7 +68,7 @@ impl Coinbase {
             self.join(&executions);
         }
         for (id, number, trade) in executions.drain(..) {
-            let ids = self.ids(id);
+            let ids = self.trades.of(id);
             let known = if snapshot { ids.newest } else { ids.repeated };
             if number.is_some_and(|number| number <= known) {
                 continue;
@@ -85,20 +85,12 @@ impl Coinbase {
     fn join(&mut self, executions: &[(SymbolId, Option<u64>, Trade)]) {
         for &(id, number, _) in executions {
             let Some(number) = number else { continue };
-            let ids = self.ids(id);
+            let ids = self.trades.of(id);
             ids.repeated = ids.repeated.max(number);
             if ids.newest > 0 && number <= ids.newest.saturating_add(1) {
                 self.desk.caught_up(id);
             }
         }
-    }
-
-    fn ids(&mut self, id: SymbolId) -> &mut TradeIds {
-        let at = id.0 as usize;
-        if at >= self.trades.len() {
-            self.trades.resize(at + 1, TradeIds::default());
-        }
-        &mut self.trades[at]
     }
 
     pub(super) fn ticker(

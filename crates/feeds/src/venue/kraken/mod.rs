@@ -16,6 +16,7 @@ use self::doubled::Mark;
 use self::precision::Precision;
 use crate::adapter::BookState;
 use crate::adapter::asks::Asks;
+use crate::adapter::by_symbol::BySymbol;
 use crate::adapter::idle::Idle;
 use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
@@ -69,8 +70,7 @@ pub struct Kraken {
     asks: Asks,
     idle: Idle,
     repeats: Repeats,
-    /// By symbol.
-    lines: Vec<Line>,
+    lines: BySymbol<Line>,
     /// The venue says that it is down, whatever else it sends.
     halted: bool,
 }
@@ -110,7 +110,7 @@ impl Kraken {
             asks: Asks::default(),
             idle: Idle::new(PING_AFTER),
             repeats: Repeats::default(),
-            lines: Vec::new(),
+            lines: BySymbol::default(),
             halted: false,
         }
     }
@@ -118,14 +118,6 @@ impl Kraken {
     /// The depth that is subscribed: the least that covers what was asked for.
     fn depth(&self) -> usize {
         allowed_depth(self.desk.options().depth.unwrap_or(DEPTHS[0]))
-    }
-
-    fn line(&mut self, id: SymbolId) -> &mut Line {
-        let at = id.0 as usize;
-        if self.lines.len() <= at {
-            self.lines.resize(at + 1, Line::default());
-        }
-        &mut self.lines[at]
     }
 
     fn wants(&self, id: SymbolId, stream: Stream) -> bool {
@@ -193,7 +185,7 @@ impl Kraken {
             return Err("a price above zero");
         }
         let mark = Mark::of(&diff, checksum);
-        let line = self.line(id);
+        let line = self.lines.of(id);
         let Some(precision) = line.precision.after(&diff) else {
             return Err("numbers at the pair's precision");
         };
@@ -262,7 +254,7 @@ impl Kraken {
     fn subscribed(&mut self, native: &str, stream: Stream, depth: Option<usize>) {
         let Some(id) = self.desk.find(native) else { return };
         if stream == Stream::Book {
-            self.line(id).depth = depth;
+            self.lines.of(id).depth = depth;
         } else {
             self.asks.answered(id, stream);
         }
@@ -291,7 +283,7 @@ impl Kraken {
             for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
                 self.asks.forget(id, stream);
             }
-            if !std::mem::replace(&mut self.line(id).refused, true) {
+            if !std::mem::replace(&mut self.lines.of(id).refused, true) {
                 self.desk.symbol_status(id, VenueState::Down, why, now, out);
                 self.report(&format!("{native} is refused: {why}"), out);
             }

@@ -160,7 +160,7 @@ impl Kraken {
         let Some(id) = symbol else { return Ok(()) };
         diff.stamps = stamps(event, now);
         let asked = self.depth();
-        let line = self.line(id);
+        let line = self.lines.of(id);
         let mut depth = line.depth.unwrap_or(asked);
         if reset {
             // Recordings may lack the answer that tells it.

@@ -11,6 +11,7 @@ mod tests;
 use market::{BookDiff, Nanos, VenueState};
 
 use crate::adapter::asks::Asks;
+use crate::adapter::by_symbol::BySymbol;
 use crate::adapter::idle::Idle;
 use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
@@ -60,8 +61,7 @@ pub struct Okx {
     asks: Asks,
     idle: Idle,
     repeats: Repeats,
-    /// By symbol.
-    lines: Vec<Line>,
+    lines: BySymbol<Line>,
     /// Since when, and how many requests.
     requests: (Nanos, u32),
 }
@@ -111,17 +111,9 @@ impl Okx {
             asks: Asks::default(),
             idle: Idle::new(PING_AFTER),
             repeats: Repeats::default(),
-            lines: Vec::new(),
+            lines: BySymbol::default(),
             requests: (0, 0),
         }
-    }
-
-    fn line(&mut self, id: SymbolId) -> &mut Line {
-        let at = id.0 as usize;
-        if self.lines.len() <= at {
-            self.lines.resize(at + 1, Line::default());
-        }
-        &mut self.lines[at]
     }
 
     fn wants(&self, id: SymbolId, stream: Stream) -> bool {
@@ -197,11 +189,11 @@ impl Okx {
     fn book(&mut self, change: Change, now: Nanos, out: &mut Output) -> Result<(), &'static str> {
         let Change { id, diff, link, checksum } = change;
         self.desk.counts_of(id).book_events += 1;
-        self.line(id).whole = true;
+        self.lines.of(id).whole = true;
         let live = self.desk.symbol(id).state() != BookState::Resyncing;
         let reset = diff.reset;
         let mut chained = reset && link.is_some();
-        if let (false, true, Some(last)) = (reset, live, self.line(id).link) {
+        if let (false, true, Some(last)) = (reset, live, self.lines.of(id).link) {
             let Some(link) = link else {
                 return Err("seqId and prevSeqId");
             };
@@ -212,7 +204,7 @@ impl Okx {
                 return Ok(());
             }
             if link.previous != last.sequence {
-                let fresh = self.line(id).fresh;
+                let fresh = self.lines.of(id).fresh;
                 self.desk.counts_of(id).gaps += u64::from(fresh);
                 let fault = if fresh { Fault::Outdated } else { Fault::Gap };
                 self.desk.resync(id, fault, now, out);
@@ -226,7 +218,7 @@ impl Okx {
             }
         }
         if reset || chained {
-            let line = self.line(id);
+            let line = self.lines.of(id);
             (line.link, line.fresh) = (link, reset);
         }
         let prove = |book: &market::Book| match checksum {
@@ -249,7 +241,7 @@ impl Okx {
 
     /// The best levels, where they are the book.
     fn best_five(&mut self, id: SymbolId, diff: BookDiff, number: Option<i64>, out: &mut Output) {
-        let line = self.line(id);
+        let line = self.lines.of(id);
         if line.whole {
             self.desk.counts.unused += 1;
             return;
@@ -312,7 +304,7 @@ impl Okx {
         for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
             self.asks.forget(id, stream);
         }
-        if !std::mem::replace(&mut self.line(id).refused, true) {
+        if !std::mem::replace(&mut self.lines.of(id).refused, true) {
             self.desk.symbol_status(id, VenueState::Down, why, now, out);
             self.report(&format!("{native} is refused: {why}"), out);
         }
