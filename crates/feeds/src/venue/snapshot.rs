@@ -1,6 +1,8 @@
 //! What venues with snapshots by REST need: diffs that wait for a snapshot, and requests for
 //! snapshots that never become a storm.
 
+mod answer;
+
 use std::collections::VecDeque;
 use std::fmt::Display;
 
@@ -8,6 +10,8 @@ use market::{BookDiff, Nanos};
 use rustc_hash::FxHashMap;
 
 use crate::adapter::{Action, Desk, Output, SECOND, SymbolId};
+
+pub(super) use self::answer::{Answer, Outcome};
 
 /// Most diffs of one book that wait. At ten a second this is some minutes.
 const HELD_MAX: usize = 4_096;

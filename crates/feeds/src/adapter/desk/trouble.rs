@@ -166,6 +166,21 @@ impl Desk {
         self.report_once(error.expected, report, out);
     }
 
+    /// Reports something, for a person; `text` begins after the venue.
+    pub fn report(&self, text: &str, out: &mut Output) {
+        out.actions.push(Action::Report(format!("{}: {text}", self.options.venue)));
+    }
+
+    /// What is wanted of a symbol cannot be had, for this reason: it is reported, and is the
+    /// symbol's status.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    pub fn give_up(&mut self, id: SymbolId, reason: &str, now: Nanos, out: &mut Output) {
+        self.report(&format!("{}: {reason}", self.symbol(id).native), out);
+        self.symbol_status(id, VenueState::Down, reason, now, out);
+    }
+
     /// Reports trouble of one `kind` once; `text` is for a person and begins after the venue.
     pub fn report_once(
         &mut self,
@@ -175,7 +190,7 @@ impl Desk {
     ) {
         if !self.reported.contains(&kind) {
             self.reported.push(kind);
-            out.actions.push(Action::Report(format!("{}: {}", self.options.venue, text())));
+            self.report(&text(), out);
         }
     }
 

@@ -35,7 +35,7 @@ use self::book::{Step, Sync};
 use self::ids::{IdWindow, Met};
 use self::message::{Kind, Message};
 use self::streams::Subscriptions;
-use super::snapshot::{Fetches, Held};
+use super::snapshot::{Answer, Fetches, Held};
 use crate::adapter::by_symbol::BySymbol;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
@@ -387,7 +387,7 @@ impl Adapter for Binance {
             Input::Text(text) | Input::Binary(text) => self.message(text, now, out),
             Input::Answer { request, status, retry_after, body } => {
                 if let Some(id) = self.fetches.answered(request) {
-                    self.answer(id, (status, retry_after), body, now, out);
+                    self.answer(Answer { id, status, retry_after, body }, now, out);
                 }
             }
             Input::NoAnswer { request, reason } => {

@@ -3,7 +3,7 @@
 use market::{Nanos, VenueState};
 use rustc_hash::FxHashMap;
 
-use crate::adapter::{Action, Desk, Output, SECOND, Stream, Streams, SymbolId};
+use crate::adapter::{Desk, Output, SECOND, Stream, Streams, SymbolId};
 
 /// Longest request. Not documented: the server falls silent at one of more than 4088 bytes.
 const REQUEST_BYTES_MAX: usize = 4_000;
@@ -197,10 +197,10 @@ fn refuse(
     let first = symbols.first().map_or("", |id| &*desk.symbol(*id).native);
     let more = symbols.len() - 1;
     let report = match more {
-        0 => format!("{}: {first}: {reason}", desk.options().venue),
-        _ => format!("{}: {first} and {more} more: {reason}", desk.options().venue),
+        0 => format!("{first}: {reason}"),
+        _ => format!("{first} and {more} more: {reason}"),
     };
-    out.actions.push(Action::Report(report));
+    desk.report(&report, out);
     for id in symbols {
         desk.symbol_status(id, VenueState::Down, reason, now, out);
     }

@@ -21,11 +21,11 @@ mod tests;
 use market::{BookDiff, Nanos, VenueState};
 
 use self::message::Message;
-use super::snapshot::{Backlog, Fetches, Held};
+use super::snapshot::{Answer, Backlog, Fetches, Held, Outcome};
 use crate::adapter::by_symbol::BySymbol;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
+    Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
     SymbolId, Transport,
 };
 
@@ -336,51 +336,19 @@ impl Bitstamp {
         match known {
             Some((stream, id)) => {
                 self.market(id).refused |= stream == Stream::Book;
-                self.give_up(id, &format!("{channel} is refused: {text}"), now, out);
+                self.desk.give_up(id, &format!("{channel} is refused: {text}"), now, out);
             }
             None => self.desk.report_once("error", || format!("the venue says {text}"), out),
         }
     }
 
-    fn give_up(&mut self, id: SymbolId, reason: &str, now: Nanos, out: &mut Output) {
-        let report = format!("{}: {reason}", self.desk.options().venue);
-        out.actions.push(Action::Report(report));
-        self.desk.symbol_status(id, VenueState::Down, reason, now, out);
-    }
-
-    fn answer(
-        &mut self,
-        id: SymbolId,
-        (status, retry_after): (u16, Option<Nanos>),
-        body: &[u8],
-        now: Nanos,
-        out: &mut Output,
-    ) {
-        match status {
-            200 => {
-                self.fetches.welcome();
-                match message::snapshot(body, now) {
-                    Ok((at, diff)) => self.snapshot(id, at, diff, now, out),
-                    Err(error) => {
-                        self.desk.malformed(error, body, now, out);
-                        let why = "its answer is unreadable";
-                        self.fetches.failed(id, why, &mut self.desk, now, out);
-                    }
-                }
-            }
-            400 | 404 => {
-                self.market(id).refused = true;
-                let reason = format!("no book of {}: HTTP {status}", self.desk.symbol(id).native);
-                self.give_up(id, &reason, now, out);
-            }
-            _ => {
-                let too_many = matches!(status, 403 | 429).then_some(TOO_MANY_REQUESTS);
-                if let Some(wait) = retry_after.or(too_many) {
-                    self.fetches.hold(wait, now);
-                }
-                let why = format_args!("the venue answered HTTP {status}");
-                self.fetches.failed(id, why, &mut self.desk, now, out);
-            }
+    fn answer(&mut self, answer: Answer<'_>, now: Nanos, out: &mut Output) {
+        let first_wait = |status| matches!(status, 403 | 429).then_some(TOO_MANY_REQUESTS);
+        let (desk, read) = (&mut self.desk, message::snapshot);
+        match self.fetches.take(answer, first_wait, read, desk, now, out) {
+            Outcome::Snapshot((at, diff)) => self.snapshot(answer.id, at, diff, now, out),
+            Outcome::NoBook => self.market(answer.id).refused = true,
+            Outcome::Later => {}
         }
     }
 
@@ -424,7 +392,7 @@ impl Adapter for Bitstamp {
             Input::Text(text) | Input::Binary(text) => self.message(text, now, out),
             Input::Answer { request, status, retry_after, body } => {
                 if let Some(id) = self.fetches.answered(request) {
-                    self.answer(id, (status, retry_after), body, now, out);
+                    self.answer(Answer { id, status, retry_after, body }, now, out);
                 }
             }
             Input::NoAnswer { request, reason } => {

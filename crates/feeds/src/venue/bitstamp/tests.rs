@@ -1,7 +1,7 @@
 //! Tests of the adapter for Bitstamp: what it is given, and what is seen of it.
 
 use super::*;
-use crate::adapter::{BookState, SymbolCounts};
+use crate::adapter::{Action, BookState, SymbolCounts};
 use market::{Aggressor, BookSide, Event, Flags, Status, Trade};
 use proptest::prelude::*;
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Bybit;
 use super::message::Envelope;
-use crate::adapter::{Action, Desk, Output, SECOND, Stream, SymbolId};
+use crate::adapter::{Desk, Output, SECOND, Stream, SymbolId};
 
 /// One topic: of which symbol, and what.
 pub(super) type Wish = (SymbolId, Stream);
@@ -207,7 +207,7 @@ impl Bybit {
         let Some(mut wishes) = answered else {
             if !self.subscriptions.reported {
                 self.subscriptions.reported = true;
-                self.report(&format!("the venue refuses: {}", cut(says)), out);
+                self.desk.report(&format!("the venue refuses: {}", cut(says)), out);
             }
             return;
         };
@@ -242,15 +242,11 @@ impl Bybit {
         let topic = self.subscriptions.topic(wish, &self.desk);
         let reason = format!("the venue refuses {topic}: {}", cut(says));
         if !before {
-            self.report(&reason, out);
+            self.desk.report(&reason, out);
         }
         if !before && first {
             self.desk.symbol_status(id, VenueState::Down, &reason, now, out);
         }
-    }
-
-    fn report(&self, what: &str, out: &mut Output) {
-        out.actions.push(Action::Report(format!("{}: {what}", self.desk.options().venue)));
     }
 }
 

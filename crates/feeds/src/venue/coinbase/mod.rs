@@ -27,7 +27,7 @@ use crate::adapter::by_symbol::BySymbol;
 use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND,
+    Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND,
     SymbolId, Transport,
 };
 
@@ -319,8 +319,7 @@ impl Coinbase {
         if self.errors <= ERRORS_REPORTED {
             let shown = String::from_utf8_lossy(&text[..text.len().min(SHOWN_BYTES)]);
             let shown: String = shown.chars().flat_map(char::escape_debug).collect();
-            let venue = &self.desk.options().venue;
-            out.actions.push(Action::Report(format!("{venue}: the venue says: {shown}")));
+            self.desk.report(&format!("the venue says: {shown}"), out);
         }
         self.requests.one_answer(&mut self.desk, now, out);
     }

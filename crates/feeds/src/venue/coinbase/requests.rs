@@ -1,11 +1,11 @@
 //! What is asked of Coinbase: subscriptions, what became of them, and snapshots asked for again.
 
-use market::{Nanos, VenueState};
+use market::Nanos;
 use serde_json::json;
 
 use super::lacks_book;
 use crate::adapter::json::{Reader, Result};
-use crate::adapter::{Action, Desk, Output, SECOND, Stream, Streams, SymbolId};
+use crate::adapter::{Desk, Output, SECOND, Stream, Streams, SymbolId};
 
 /// Products in one command; the venue tells no bound, so that a message stays a few KB.
 const PRODUCTS: usize = 100;
@@ -195,10 +195,7 @@ impl Requests {
                 }
                 add(&mut product.refused, stream);
                 let reason = format!("the venue does not subscribe its {}", channel(stream));
-                let venue = &desk.options().venue;
-                let report = format!("{venue}: {}: {reason}", desk.symbol(id).native);
-                out.actions.push(Action::Report(report));
-                desk.symbol_status(id, VenueState::Down, &reason, now, out);
+                desk.give_up(id, &reason, now, out);
             }
         }
     }

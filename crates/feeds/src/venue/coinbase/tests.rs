@@ -7,6 +7,7 @@ use market::{Aggressor, BookSide, Event, Flags, Quote, VenueState};
 
 use super::*;
 use crate::Update;
+use crate::adapter::Action;
 
 const T0: Nanos = 1_790_000_000_000_000_000;
 

@@ -170,8 +170,7 @@ impl Receiver for Turn<'_> {
             }
             Event::Rejected { reason } => {
                 self.day.desk.status(VenueState::Down, reason, self.now, self.out);
-                let text = format!("{}: {reason}", self.day.desk.options().venue);
-                self.out.actions.push(Action::Report(text));
+                self.day.desk.report(reason, self.out);
             }
             Event::Malformed { expected, bytes } => {
                 self.day.desk.malformed(JsonError { at: 0, expected }, bytes, self.now, self.out);

@@ -22,7 +22,7 @@ use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Action, Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
+    Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
     SymbolId, Transport,
 };
 
@@ -278,17 +278,16 @@ impl Kraken {
             }
         } else if says.contains("rate limit") || says.contains("msg rate") {
             // The deadline of what was asked for stands, and grows.
-            self.report(&format!("a subscription has to wait: {why}"), out);
+            self.desk.report(&format!("a subscription has to wait: {why}"), out);
         } else if let Some(id) = known {
             for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
                 self.asks.forget(id, stream);
             }
             if !std::mem::replace(&mut self.lines.of(id).refused, true) {
-                self.desk.symbol_status(id, VenueState::Down, why, now, out);
-                self.report(&format!("{native} is refused: {why}"), out);
+                self.desk.give_up(id, why, now, out);
             }
         } else {
-            self.report(&format!("a request is refused: {why}"), out);
+            self.desk.report(&format!("a request is refused: {why}"), out);
         }
     }
 
@@ -301,13 +300,9 @@ impl Kraken {
         } else {
             self.desk.status(VenueState::Up, "messages come", now, out);
             if state != "online" {
-                self.report(&format!("the venue is in {state:.40}"), out);
+                self.desk.report(&format!("the venue is in {state:.40}"), out);
             }
         }
-    }
-
-    fn report(&self, text: &str, out: &mut Output) {
-        out.actions.push(Action::Report(format!("{}: {text}", self.desk.options().venue)));
     }
 
     fn message(&mut self, message: &[u8], now: Nanos, out: &mut Output) {

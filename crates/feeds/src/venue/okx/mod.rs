@@ -17,7 +17,7 @@ use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Action, Adapter, BookState, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules,
+    Adapter, BookState, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules,
     SECOND, Stream, SymbolId, Transport,
 };
 
@@ -298,20 +298,15 @@ impl Okx {
         let later = matches!(code, "50011" | "60014");
         let id = if later { None } else { self.desk.known(native) };
         let Some(id) = id else {
-            self.report(&format!("error {code}: {why}"), out);
+            self.desk.report(&format!("error {code}: {why}"), out);
             return;
         };
         for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
             self.asks.forget(id, stream);
         }
         if !std::mem::replace(&mut self.lines.of(id).refused, true) {
-            self.desk.symbol_status(id, VenueState::Down, why, now, out);
-            self.report(&format!("{native} is refused: {why}"), out);
+            self.desk.give_up(id, why, now, out);
         }
-    }
-
-    fn report(&self, text: &str, out: &mut Output) {
-        out.actions.push(Action::Report(format!("{}: {text}", self.desk.options().venue)));
     }
 }
 

@@ -234,7 +234,9 @@ impl Okx {
             }
             // The venue is about to close the connection, for an upgrade.
             "notice" => out.reconnect(format!("the venue asks for it: {says}")),
-            "channel-conn-count-error" => self.report("too many connections for a channel", out),
+            "channel-conn-count-error" => {
+                self.desk.report("too many connections for a channel", out)
+            }
             "unsubscribe" | "channel-conn-count" => {}
             _ => self.desk.counts.unknown += 1,
         }

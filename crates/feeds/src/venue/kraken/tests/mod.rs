@@ -7,7 +7,7 @@ mod v1;
 use market::{Aggressor, Event, Flags, VenueState};
 
 use super::*;
-use crate::adapter::Streams;
+use crate::adapter::{Action, Streams};
 use crate::venue::bench::NOW;
 
 /// The adapter with what it said.

@@ -5,6 +5,7 @@ mod truth;
 use market::{Aggressor, BookSide, Event, Flags, VenueState};
 
 use super::*;
+use crate::adapter::Action;
 
 /// The adapter with what it said.
 type Bench = crate::venue::bench::Bench<Okx>;
