@@ -9,6 +9,7 @@ mod coinbase;
 pub mod itch;
 pub mod kraken;
 pub mod okx;
+mod reading;
 mod snapshot;
 #[cfg(test)]
 mod truth;

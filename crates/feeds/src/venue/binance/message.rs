@@ -3,8 +3,9 @@
 //!
 //! Source: binance-spot-api-docs, `web-socket-streams.md` and `rest-api.md`.
 
-use market::{Aggressor, BookDiff, Decimal, Flags, Level, Nanos, Quote, QuoteSide, Stamps, Trade};
+use market::{Aggressor, BookDiff, Decimal, Flags, Nanos, Quote, QuoteSide, Stamps, Trade};
 
+use super::super::reading::{levels, need};
 use super::super::snapshot::Held;
 use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::time;
@@ -241,11 +242,6 @@ fn payload<'a>(
     }
 }
 
-/// A member that must be there.
-fn need<T>(value: Option<T>, reader: &Reader<'_>, what: &'static str) -> Result<T> {
-    value.ok_or_else(|| reader.wrong(what))
-}
-
 /// Milliseconds, or microseconds where the connection was opened with that unit: the number is
 /// large enough to tell which. A number that is neither is no time.
 fn stamps(venue_time: Option<u64>, sequence: Option<u64>, now: Nanos) -> Stamps {
@@ -344,16 +340,6 @@ fn quote<'a>(reader: &mut Reader<'a>, now: Nanos) -> Result<Message<'a>> {
     let number = need(number, reader, "the number of a quote")?;
     let quote = Quote { bid, ask, stamps: stamps(at, Some(number), now) };
     Ok(Message::Quote { native: need(native, reader, "the symbol of a quote")?, quote })
-}
-
-/// A list of levels takes the place of what `into` holds.
-fn levels(reader: &mut Reader<'_>, into: &mut Vec<Level>) -> Result<()> {
-    into.clear();
-    reader.list(|reader| {
-        let (price, size) = reader.pair()?;
-        into.push(Level { price, size });
-        Ok(())
-    })
 }
 
 fn depth<'a>(reader: &mut Reader<'a>, now: Nanos) -> Result<Message<'a>> {

@@ -1,9 +1,10 @@
 //! What Bitstamp writes, read: `{"event":…,"channel":…,"data":{…}}` in any order, and snapshots by
 //! REST.
 
-use market::{Aggressor, BookDiff, Decimal, Flags, Level, Nanos, Stamps, Trade};
+use market::{Aggressor, BookDiff, Decimal, Flags, Nanos, Stamps, Trade};
 use memchr::memrchr;
 
+use super::super::reading::{levels, need};
 use super::super::snapshot::Held;
 use crate::adapter::json::{Reader, Result};
 use crate::adapter::time;
@@ -167,11 +168,6 @@ pub(super) fn read(text: &[u8], now: Nanos) -> Result<Message<'_>> {
     }
 }
 
-/// A member that must be there.
-fn need<T>(value: Option<T>, reader: &Reader<'_>, what: &'static str) -> Result<T> {
-    value.ok_or_else(|| reader.wrong(what))
-}
-
 /// Microseconds since 1970; zero, and what our clock will never see, is no time.
 fn stamps(micros: u64, sequence: Option<u64>, now: Nanos) -> Stamps {
     let event = time::micros(micros).filter(|_| micros > 0);
@@ -233,16 +229,6 @@ impl Number {
     fn value(&self) -> Option<Decimal> {
         self.text.or(self.float)
     }
-}
-
-/// A list of levels takes the place of what `into` holds.
-fn levels(reader: &mut Reader<'_>, into: &mut Vec<Level>) -> Result<()> {
-    into.clear();
-    reader.list(|reader| {
-        let (price, size) = reader.pair()?;
-        into.push(Level { price, size });
-        Ok(())
-    })
 }
 
 /// Levels and their time in microseconds.

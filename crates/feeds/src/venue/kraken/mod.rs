@@ -391,9 +391,3 @@ fn stream(channel: &str) -> Option<Stream> {
         _ => None,
     }
 }
-
-/// A text of the venue for a person, from a message: without its quotes, and not too long.
-fn shown(raw: &[u8]) -> String {
-    let text = String::from_utf8_lossy(raw);
-    text.trim_matches('"').chars().filter(|c| !c.is_control()).take(200).collect()
-}

@@ -6,8 +6,9 @@
 use market::{Aggressor, BookDiff, Decimal, Level, Nanos, Quote, Stamps, Trade};
 use serde_json::json;
 
+use super::super::reading::shown;
 use super::v2::quote_side;
-use super::{Change, DEPTHS, Kraken, Told, shown, stream};
+use super::{Change, DEPTHS, Kraken, Told, stream};
 use crate::adapter::json::{Reader, Result};
 use crate::adapter::{Output, Stream, SymbolId, time};
 

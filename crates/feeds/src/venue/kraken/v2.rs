@@ -1,9 +1,10 @@
 //! Kraken's API v2: reading its messages, and its requests.
 
-use market::{Aggressor, BookDiff, Decimal, Level, Nanos, Quote, QuoteSide, Stamps, Trade};
+use market::{BookDiff, Decimal, Level, Nanos, Quote, QuoteSide, Stamps, Trade};
 use serde_json::json;
 
-use super::{Change, Kraken, Told, allowed_depth, shown, stream};
+use super::super::reading::{shown, stamps, taker};
+use super::{Change, Kraken, Told, allowed_depth, stream};
 use crate::adapter::json::{Reader, Result};
 use crate::adapter::repeats::Noted;
 use crate::adapter::{Oddity, Output, Stream, time};
@@ -190,13 +191,7 @@ impl Kraken {
                     symbol = Some(id);
                 }
                 // The taker's.
-                "side" => {
-                    side = match reader.string()? {
-                        "buy" => Some(Aggressor::Buy),
-                        "sell" => Some(Aggressor::Sell),
-                        _ => return Err(reader.wrong("buy or sell")),
-                    }
-                }
+                "side" => side = Some(taker(reader)?),
                 "price" => price = Some(reader.decimal()?),
                 "qty" => size = Some(reader.decimal()?),
                 "trade_id" => trade_id = Some(reader.digits()?),
@@ -296,12 +291,6 @@ impl Kraken {
 /// One side of a ticker. Halted pairs have tickers of nothing but zeros: there is no price then.
 pub(super) fn quote_side(price: Decimal, size: Decimal) -> Option<QuoteSide> {
     (!price.is_zero() && !size.is_negative()).then_some(QuoteSide { price, size })
-}
-
-/// `event` is the message's time, where it has one, if that is a time.
-fn stamps(event: Option<Option<Nanos>>, now: Nanos) -> Stamps {
-    let none = Stamps { received: now, ..Stamps::default() };
-    event.map_or(none, |event| time::stamps(event, now))
 }
 
 fn result<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str, Option<usize>)> {

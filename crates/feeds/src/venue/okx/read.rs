@@ -1,8 +1,9 @@
 //! OKX's messages read, and its requests written.
 
-use market::{Aggressor, BookDiff, Decimal, Level, Nanos, Quote, QuoteSide, Stamps, Trade};
+use market::{BookDiff, Decimal, Level, Nanos, Quote, QuoteSide, Stamps, Trade};
 use serde_json::json;
 
+use super::super::reading::{self, shown, taker};
 use super::{BEST_FIVE, Change, Link, Okx, Told};
 use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::repeats::Noted;
@@ -217,7 +218,7 @@ impl Okx {
     }
 
     fn event(&mut self, head: &Head<'_>, now: Nanos, out: &mut Output) {
-        let says = says(head.says);
+        let says = shown(head.says);
         match head.event {
             "subscribe" => {
                 let of = head.arg.and_then(|(channel, native)| {
@@ -262,12 +263,6 @@ fn symbol_in(says: &str) -> &str {
     rest.split([' ', ',', '"', '}']).next().unwrap_or_default()
 }
 
-/// A text of the venue for a person: without its quotes, and not too long.
-fn says(raw: &[u8]) -> String {
-    let text = String::from_utf8_lossy(raw);
-    text.trim_matches('"').chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
 /// `["price","size","0","orders"]`.
 const LEVEL_ELEMENTS: usize = 4;
 
@@ -290,13 +285,7 @@ fn trade(reader: &mut Reader<'_>, now: Nanos) -> Result<Trade> {
             "ts" => event = Some(time_of(reader)?),
             "seqId" => sequence = Some(reader.signed()?),
             // The taker's.
-            "side" => {
-                side = match reader.string()? {
-                    "buy" => Some(Aggressor::Buy),
-                    "sell" => Some(Aggressor::Sell),
-                    _ => return Err(reader.wrong("buy or sell")),
-                }
-            }
+            "side" => side = Some(taker(reader)?),
             _ => reader.skip()?,
         }
         Ok(())
@@ -396,7 +385,6 @@ fn time_of(reader: &mut Reader<'_>) -> Result<Option<Nanos>> {
 
 /// `event` is the message's time, where it has one, if that is a time.
 fn stamps(event: Option<Option<Nanos>>, sequence: Option<i64>, now: Nanos) -> Stamps {
-    let none = Stamps { received: now, ..Stamps::default() };
-    let stamps = event.map_or(none, |event| time::stamps(event, now));
-    Stamps { sequence: sequence.and_then(|number| u64::try_from(number).ok()), ..stamps }
+    let sequence = sequence.and_then(|number| u64::try_from(number).ok());
+    Stamps { sequence, ..reading::stamps(event, now) }
 }
