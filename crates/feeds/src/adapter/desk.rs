@@ -163,6 +163,15 @@ impl Desk {
         &self.symbols[id.0 as usize]
     }
 
+    /// Whether somebody wants a stream of a symbol.
+    ///
+    /// # Panics
+    /// When the symbol is of another desk.
+    #[must_use]
+    pub fn wants(&self, id: SymbolId, stream: Stream) -> bool {
+        self.symbol(id).wanted.has(stream)
+    }
+
     /// What was counted of one symbol, to be counted on.
     ///
     /// # Panics

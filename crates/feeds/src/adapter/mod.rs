@@ -10,7 +10,7 @@
 //! - [`options`], [`trust`], [`counts`]: what a desk is opened with, how far its books can be
 //!   trusted, and what it counts.
 //! - [`Rules`]: what a venue allows on a connection.
-//! - [`asks`], [`idle`]: when to ask for a stream again, and when to ping.
+//! - [`upkeep`], of [`asks`] and [`idle`]: when to ask for a stream again, and when to ping.
 //! - [`by_symbol`]: what is kept of each symbol.
 //! - [`repeats`]: executions that are told twice, or left out.
 //! - [`json`], [`exponent`], [`time`], [`symbol`]: reading what venues write.
@@ -30,6 +30,7 @@ pub mod repeats;
 pub mod symbol;
 pub mod time;
 pub mod trust;
+pub mod upkeep;
 mod written;
 
 use std::fmt;

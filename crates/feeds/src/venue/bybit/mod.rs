@@ -123,7 +123,7 @@ impl Bybit {
     /// The streams that `id` has at this venue and somebody wants.
     fn wanted(&self, id: SymbolId, stream: Stream) -> bool {
         let has = stream != Stream::Quotes || self.market == Market::Linear;
-        has && self.desk.symbol(id).wanted().has(stream)
+        has && self.desk.wants(id, stream)
     }
 
     fn connected(&mut self, now: Nanos, out: &mut Output) {

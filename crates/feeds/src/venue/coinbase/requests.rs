@@ -183,7 +183,7 @@ impl Requests {
         }
         for id in desk.ids() {
             for stream in STREAMS {
-                let wanted = desk.symbol(id).wanted().has(stream);
+                let wanted = desk.wants(id, stream);
                 let product = self.product(id);
                 if !wanted || product.subscribed.has(stream) || product.refused.has(stream) {
                     continue;

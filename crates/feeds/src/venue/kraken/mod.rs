@@ -15,16 +15,18 @@ use market::{BookDiff, Decimal, Level, Nanos, VenueState};
 use self::doubled::Mark;
 use self::precision::Precision;
 use crate::adapter::BookState;
-use crate::adapter::asks::Asks;
 use crate::adapter::by_symbol::BySymbol;
-use crate::adapter::idle::Idle;
 use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
+use crate::adapter::upkeep::{Upkeep, Wish};
 use crate::adapter::{
-    Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
+    Adapter, Desk, DeskOptions, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
     SymbolId, Transport,
 };
+
+/// Each has its own requests.
+const STREAMS: [Stream; 3] = [Stream::Book, Stream::Trades, Stream::Quotes];
 
 /// Levels a side that can be subscribed.
 pub(super) const DEPTHS: [usize; 5] = [10, 25, 100, 500, 1000];
@@ -67,8 +69,7 @@ const RULES_V1: Rules = Rules { websocket: "wss://ws.kraken.com", ..RULES_V2 };
 pub struct Kraken {
     version: Version,
     desk: Desk,
-    asks: Asks,
-    idle: Idle,
+    upkeep: Upkeep,
     repeats: Repeats,
     lines: BySymbol<Line>,
     /// The venue says that it is down, whatever else it sends.
@@ -84,8 +85,6 @@ struct Line {
     precision: Precision,
     /// Of its book's last message.
     last: Mark,
-    /// The venue does not have it.
-    refused: bool,
 }
 
 /// One message of a book.
@@ -98,7 +97,7 @@ struct Change {
 }
 
 /// What a message that is being read turned out to be about.
-type Told = Option<(SymbolId, Stream)>;
+type Told = Option<Wish>;
 
 impl Kraken {
     /// An adapter for one connection.
@@ -107,8 +106,7 @@ impl Kraken {
         Self {
             version,
             desk: Desk::new(options, Spelling::Separated('/')),
-            asks: Asks::default(),
-            idle: Idle::new(PING_AFTER),
+            upkeep: Upkeep::new(PING_AFTER),
             repeats: Repeats::default(),
             lines: BySymbol::default(),
             halted: false,
@@ -120,23 +118,13 @@ impl Kraken {
         allowed_depth(self.desk.options().depth.unwrap_or(DEPTHS[0]))
     }
 
-    fn wants(&self, id: SymbolId, stream: Stream) -> bool {
-        self.desk.symbol(id).wanted().has(stream)
-    }
-
     fn connected(&mut self, now: Nanos, out: &mut Output) {
-        self.asks.clear();
         self.lines.clear();
         self.repeats.all_interrupted();
         self.halted = false;
-        self.idle.connected(now, out);
-        for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
-            let wanted = self.desk.symbols().filter(|(_, symbol)| symbol.wanted().has(stream));
-            let wanted: Vec<_> = wanted.map(|(id, _)| id).collect();
-            for &id in &wanted {
-                self.asks.asked(id, stream, now, out);
-            }
-            self.request("subscribe", stream, &wanted, out);
+        let wishes = self.upkeep.connected(&self.desk, now, out);
+        for stream in STREAMS {
+            self.request("subscribe", stream, &symbols_of(&wishes, stream), out);
         }
     }
 
@@ -152,16 +140,12 @@ impl Kraken {
 
     /// Asks anew for what is due.
     fn ask_again(&mut self, now: Nanos, out: &mut Output) {
-        let due = self.asks.due(now, out);
+        let due = self.upkeep.due(&mut self.desk, now, out);
         if due.is_empty() {
             return;
         }
-        for &(id, _) in self.asks.unanswered().iter().filter(|(_, of)| *of == Stream::Book) {
-            self.desk.snapshot_late(id, now, out);
-        }
-        for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
-            let wanted = |(id, of): &(SymbolId, Stream)| *of == stream && self.wants(*id, stream);
-            let ids: Vec<_> = due.iter().filter(|ask| wanted(ask)).map(|(id, _)| *id).collect();
+        for stream in STREAMS {
+            let ids = symbols_of(&due, stream);
             if stream == Stream::Book {
                 // The venue sends a snapshot to new subscribers only.
                 self.request("unsubscribe", stream, &ids, out);
@@ -212,13 +196,7 @@ impl Kraken {
         };
         let taken = self.desk.book(id, diff, Some(depth), prove, out);
         self.desk.counts_of(id).checksums_ok += u64::from(unproved);
-        match taken {
-            Ok(()) if reset => self.asks.answered(id, Stream::Book),
-            Ok(()) => {}
-            Err(_) if !self.wants(id, Stream::Book) => {}
-            Err(Fault::NoSnapshot) => self.asks.missing(id, Stream::Book, now, out),
-            Err(_) => self.asks.broken(id, Stream::Book, now, out),
-        }
+        self.upkeep.book(&self.desk, id, (reset, taken), now, out);
         Ok(())
     }
 
@@ -231,22 +209,9 @@ impl Kraken {
         now: Nanos,
         out: &mut Output,
     ) {
-        self.desk.malformed(error, message, now, out);
-        match told {
-            Some((id, Stream::Book)) => {
-                self.desk.resync(id, Fault::Malformed, now, out);
-                if self.wants(id, Stream::Book) {
-                    self.asks.broken(id, Stream::Book, now, out);
-                }
-            }
-            Some((id, stream)) => {
-                self.desk.counts_of(id).malformed += 1;
-                if stream == Stream::Trades {
-                    self.desk.missed_trades(id);
-                    self.repeats.interrupted(id);
-                }
-            }
-            None => {}
+        self.upkeep.unreadable(&mut self.desk, (error, message), told, now, out);
+        if let Some((id, Stream::Trades)) = told {
+            self.repeats.interrupted(id);
         }
     }
 
@@ -255,9 +220,8 @@ impl Kraken {
         let Some(id) = self.desk.find(native) else { return };
         if stream == Stream::Book {
             self.lines.of(id).depth = depth;
-        } else {
-            self.asks.answered(id, stream);
         }
+        self.upkeep.acknowledged(id, stream);
     }
 
     /// The venue has not subscribed us, and says why.
@@ -273,19 +237,14 @@ impl Kraken {
         let known = self.desk.known(native);
         if says.contains("already subscribed") {
             // Books are asked for again if no snapshot comes.
-            if let (Some(id), Some(stream @ (Stream::Trades | Stream::Quotes))) = (known, stream) {
-                self.asks.answered(id, stream);
+            if let (Some(id), Some(stream)) = (known, stream) {
+                self.upkeep.acknowledged(id, stream);
             }
         } else if says.contains("rate limit") || says.contains("msg rate") {
             // The deadline of what was asked for stands, and grows.
             self.desk.report(&format!("a subscription has to wait: {why}"), out);
         } else if let Some(id) = known {
-            for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
-                self.asks.forget(id, stream);
-            }
-            if !std::mem::replace(&mut self.lines.of(id).refused, true) {
-                self.desk.give_up(id, why, now, out);
-            }
+            self.upkeep.refused(&mut self.desk, id, why, now, out);
         } else {
             self.desk.report(&format!("a request is refused: {why}"), out);
         }
@@ -306,7 +265,7 @@ impl Kraken {
     }
 
     fn message(&mut self, message: &[u8], now: Nanos, out: &mut Output) {
-        self.idle.heard(now);
+        self.upkeep.heard(now);
         if self.halted {
             self.desk.counts.frames += 1;
         } else {
@@ -327,23 +286,16 @@ impl Adapter for Kraken {
             Input::Connected => self.connected(now, out),
             Input::Text(message) | Input::Binary(message) => self.message(message, now, out),
             Input::Demand { symbol, stream, wanted } => {
-                let news = self.desk.demand(symbol, stream, wanted);
                 if stream == Stream::Trades {
                     self.repeats.interrupted(symbol);
                 }
-                if news && self.idle.is_connected() {
-                    if wanted {
-                        self.asks.asked(symbol, stream, now, out);
-                    } else {
-                        self.asks.forget(symbol, stream);
-                    }
+                if self.upkeep.demand(&mut self.desk, (symbol, stream), wanted, now, out) {
                     let method = if wanted { "subscribe" } else { "unsubscribe" };
                     self.request(method, stream, &[symbol], out);
                 }
             }
             Input::Timer => {
-                self.asks.woken(out);
-                if self.idle.is_due(now, out) {
+                if self.upkeep.timer(now, out) {
                     self.ping(out);
                 }
             }
@@ -352,16 +304,13 @@ impl Adapter for Kraken {
                 self.ping(out);
             }
             Input::Disconnected { reason } => {
-                self.asks.clear();
-                self.idle.disconnected();
+                self.upkeep.disconnected();
                 self.desk.disconnected(reason, now, out);
             }
             // It fetches nothing.
             Input::Answer { .. } | Input::NoAnswer { .. } => {}
         }
-        if self.idle.is_connected() {
-            self.ask_again(now, out);
-        }
+        self.ask_again(now, out);
     }
 
     fn desk(&self) -> &Desk {
@@ -380,6 +329,11 @@ impl Adapter for Kraken {
 fn allowed_depth(levels: usize) -> usize {
     let enough = DEPTHS.into_iter().find(|depth| *depth >= levels);
     enough.unwrap_or(DEPTHS[DEPTHS.len() - 1])
+}
+
+/// The symbols of which `stream` is wished for.
+fn symbols_of(wishes: &[Wish], stream: Stream) -> Vec<SymbolId> {
+    wishes.iter().filter(|(_, of)| *of == stream).map(|(id, _)| *id).collect()
 }
 
 /// Which of our streams a channel of the venue is.

@@ -10,12 +10,10 @@ mod tests;
 
 use market::{BookDiff, Nanos, VenueState};
 
-use crate::adapter::asks::Asks;
 use crate::adapter::by_symbol::BySymbol;
-use crate::adapter::idle::Idle;
-use crate::adapter::json::JsonError;
 use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
+use crate::adapter::upkeep::{Upkeep, Wish};
 use crate::adapter::{
     Adapter, BookState, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules,
     SECOND, Stream, SymbolId, Transport,
@@ -58,8 +56,7 @@ const RULES: Rules = Rules {
 #[derive(Debug)]
 pub struct Okx {
     desk: Desk,
-    asks: Asks,
-    idle: Idle,
+    upkeep: Upkeep,
     repeats: Repeats,
     lines: BySymbol<Line>,
     /// Since when, and how many requests.
@@ -77,8 +74,6 @@ struct Line {
     best: Option<i64>,
     /// It stands at a snapshot, which nothing has followed yet.
     fresh: bool,
-    /// The venue does not have it.
-    refused: bool,
 }
 
 /// One message's place in the chain of a book. Numbers jump, and begin anew after maintenance:
@@ -100,7 +95,7 @@ struct Change {
 }
 
 /// What a message that is being read turned out to be about.
-type Told = Option<(SymbolId, Stream)>;
+type Told = Option<Wish>;
 
 impl Okx {
     /// An adapter for one connection.
@@ -108,35 +103,18 @@ impl Okx {
     pub fn new(options: DeskOptions) -> Self {
         Self {
             desk: Desk::new(options, Spelling::Separated('-')),
-            asks: Asks::default(),
-            idle: Idle::new(PING_AFTER),
+            upkeep: Upkeep::new(PING_AFTER),
             repeats: Repeats::default(),
             lines: BySymbol::default(),
             requests: (0, 0),
         }
     }
 
-    fn wants(&self, id: SymbolId, stream: Stream) -> bool {
-        self.desk.symbol(id).wanted().has(stream)
-    }
-
     fn connected(&mut self, now: Nanos, out: &mut Output) {
-        self.asks.clear();
         self.lines.clear();
         self.requests = (now, 0);
-        self.idle.connected(now, out);
-        let mut wanted = Vec::new();
-        for (id, symbol) in self.desk.symbols() {
-            for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
-                if symbol.wanted().has(stream) {
-                    wanted.push((id, stream));
-                }
-            }
-        }
-        for &(id, stream) in &wanted {
-            self.asks.asked(id, stream, now, out);
-        }
-        self.request("subscribe", &wanted, now, out);
+        let wishes = self.upkeep.connected(&self.desk, now, out);
+        self.request("subscribe", &wishes, now, out);
     }
 
     /// The channel of books that has the levels which are asked for.
@@ -147,7 +125,7 @@ impl Okx {
         }
     }
 
-    fn request(&mut self, op: &str, channels: &[(SymbolId, Stream)], now: Nanos, out: &mut Output) {
+    fn request(&mut self, op: &str, channels: &[Wish], now: Nanos, out: &mut Output) {
         for channels in channels.chunks(CHANNELS_PER_REQUEST) {
             if now.saturating_sub(self.requests.0) >= HOUR {
                 self.requests = (now, 0);
@@ -170,11 +148,7 @@ impl Okx {
 
     /// Asks anew for what is due.
     fn ask_again(&mut self, now: Nanos, out: &mut Output) {
-        let mut due = self.asks.due(now, out);
-        for &(id, _) in self.asks.unanswered().iter().filter(|(_, of)| *of == Stream::Book) {
-            self.desk.snapshot_late(id, now, out);
-        }
-        due.retain(|(id, stream)| self.wants(*id, *stream));
+        let due = self.upkeep.due(&mut self.desk, now, out);
         if due.is_empty() {
             return;
         }
@@ -208,7 +182,7 @@ impl Okx {
                 self.desk.counts_of(id).gaps += u64::from(fresh);
                 let fault = if fresh { Fault::Outdated } else { Fault::Gap };
                 self.desk.resync(id, fault, now, out);
-                self.broken(id, now, out);
+                self.upkeep.book_broke(&self.desk, id, fault, now, out);
                 return Ok(());
             }
             chained = true;
@@ -227,15 +201,8 @@ impl Okx {
             sum if sum == i64::from(checksum::of(book)) => Proof::ChecksumRight,
             _ => Proof::ChecksumWrong,
         };
-        match self.desk.book(id, diff, None, prove, out) {
-            Ok(()) if reset => self.asks.answered(id, Stream::Book),
-            Ok(()) => {}
-            Err(Fault::NoSnapshot) if self.wants(id, Stream::Book) => {
-                self.asks.missing(id, Stream::Book, now, out);
-            }
-            Err(Fault::NoSnapshot) => {}
-            Err(_) => self.broken(id, now, out),
-        }
+        let taken = self.desk.book(id, diff, None, prove, out);
+        self.upkeep.book(&self.desk, id, (reset, taken), now, out);
         Ok(())
     }
 
@@ -257,38 +224,7 @@ impl Okx {
         let proof = if number.is_some() { Proof::Sequence } else { Proof::Nothing };
         // Where it is wrong, the desk says so, and the next one is a snapshot again.
         if self.desk.book(id, diff, None, |_| proof, out).is_ok() {
-            self.asks.answered(id, Stream::Book);
-        }
-    }
-
-    fn broken(&mut self, id: SymbolId, now: Nanos, out: &mut Output) {
-        if self.wants(id, Stream::Book) {
-            self.asks.broken(id, Stream::Book, now, out);
-        }
-    }
-
-    /// A message that could not be read, and what it was about as far as that came out.
-    fn unreadable(
-        &mut self,
-        error: JsonError,
-        message: &[u8],
-        told: Told,
-        now: Nanos,
-        out: &mut Output,
-    ) {
-        self.desk.malformed(error, message, now, out);
-        match told {
-            Some((id, Stream::Book)) => {
-                self.desk.resync(id, Fault::Malformed, now, out);
-                self.broken(id, now, out);
-            }
-            Some((id, stream)) => {
-                self.desk.counts_of(id).malformed += 1;
-                if stream == Stream::Trades {
-                    self.desk.missed_trades(id);
-                }
-            }
-            None => {}
+            self.upkeep.book_came(id);
         }
     }
 
@@ -301,12 +237,7 @@ impl Okx {
             self.desk.report(&format!("error {code}: {why}"), out);
             return;
         };
-        for stream in [Stream::Book, Stream::Trades, Stream::Quotes] {
-            self.asks.forget(id, stream);
-        }
-        if !std::mem::replace(&mut self.lines.of(id).refused, true) {
-            self.desk.give_up(id, why, now, out);
-        }
+        self.upkeep.refused(&mut self.desk, id, why, now, out);
     }
 }
 
@@ -315,25 +246,18 @@ impl Adapter for Okx {
         match input {
             Input::Connected => self.connected(now, out),
             Input::Text(message) | Input::Binary(message) => {
-                self.idle.heard(now);
+                self.upkeep.heard(now);
                 self.desk.heard(now, out);
                 self.read(message, now, out);
             }
             Input::Demand { symbol, stream, wanted } => {
-                let news = self.desk.demand(symbol, stream, wanted);
-                if news && self.idle.is_connected() {
-                    if wanted {
-                        self.asks.asked(symbol, stream, now, out);
-                    } else {
-                        self.asks.forget(symbol, stream);
-                    }
+                if self.upkeep.demand(&mut self.desk, (symbol, stream), wanted, now, out) {
                     let op = if wanted { "subscribe" } else { "unsubscribe" };
                     self.request(op, &[(symbol, stream)], now, out);
                 }
             }
             Input::Timer => {
-                self.asks.woken(out);
-                if self.idle.is_due(now, out) {
+                if self.upkeep.timer(now, out) {
                     out.send("ping");
                 }
             }
@@ -342,16 +266,13 @@ impl Adapter for Okx {
                 out.send("ping");
             }
             Input::Disconnected { reason } => {
-                self.asks.clear();
-                self.idle.disconnected();
+                self.upkeep.disconnected();
                 self.desk.disconnected(reason, now, out);
             }
             // It fetches nothing.
             Input::Answer { .. } | Input::NoAnswer { .. } => {}
         }
-        if self.idle.is_connected() {
-            self.ask_again(now, out);
-        }
+        self.ask_again(now, out);
     }
 
     fn desk(&self) -> &Desk {

@@ -109,11 +109,11 @@ impl Okx {
             read = Reader::all(early, |reader| self.data(&head, reader, &mut told, now, out));
         }
         match read {
-            Err(error) => self.unreadable(error, message, told, now, out),
+            Err(error) => self.upkeep.unreadable(&mut self.desk, (error, message), told, now, out),
             Ok(()) if !head.event.is_empty() => self.event(&head, now, out),
             Ok(()) if !data && head.arg.is_some_and(|(channel, _)| stream(channel).is_some()) => {
                 let error = JsonError { at: 0, expected: "data" };
-                self.unreadable(error, message, told, now, out);
+                self.upkeep.unreadable(&mut self.desk, (error, message), told, now, out);
             }
             // With data it is counted where they are read.
             Ok(()) if !data => self.desk.counts.unknown += 1,
@@ -224,9 +224,8 @@ impl Okx {
                 let of = head.arg.and_then(|(channel, native)| {
                     Some((self.desk.known(native)?, stream(channel)?))
                 });
-                // A book is answered by its snapshot.
-                if let Some((id, stream @ (Stream::Trades | Stream::Quotes))) = of {
-                    self.asks.answered(id, stream);
+                if let Some((id, stream)) = of {
+                    self.upkeep.acknowledged(id, stream);
                 }
             }
             "error" => {
