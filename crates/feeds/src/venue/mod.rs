@@ -10,6 +10,8 @@ pub mod itch;
 pub mod kraken;
 pub mod okx;
 mod reading;
+#[cfg(test)]
+mod rig;
 mod snapshot;
 #[cfg(test)]
 mod truth;

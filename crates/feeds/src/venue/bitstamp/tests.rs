@@ -1,28 +1,12 @@
 //! Tests of the adapter for Bitstamp: what it is given, and what is seen of it.
 
 use super::*;
-use crate::adapter::{Action, BookState, SymbolCounts};
-use market::{Aggressor, BookSide, Event, Flags, Status, Trade};
+use crate::adapter::BookState;
+use crate::venue::rig::ID;
+use market::{Aggressor, BookSide, Flags};
 use proptest::prelude::*;
 
-struct Rig {
-    adapter: Bitstamp,
-    now: Nanos,
-    wake_at: Option<Nanos>,
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    trades: Vec<Trade>,
-    books: Vec<BookDiff>,
-    statuses: Vec<Status>,
-    sent: Vec<String>,
-    fetched: Vec<(u32, String)>,
-    reports: Vec<String>,
-    reconnects: usize,
-}
-
-const ID: SymbolId = SymbolId(0);
+type Rig = crate::venue::rig::Rig<Bitstamp>;
 
 impl Rig {
     fn connected() -> Self {
@@ -31,8 +15,7 @@ impl Rig {
             symbols: vec!["AAAUSD".into()],
             ..DeskOptions::default()
         };
-        let now = 1_700_000_000 * SECOND;
-        let mut rig = Self { adapter: Bitstamp::new(options), now, wake_at: None };
+        let mut rig = Self::on(Bitstamp::new(options));
         rig.give(Input::Connected);
         rig
     }
@@ -46,39 +29,6 @@ impl Rig {
         rig
     }
 
-    fn give(&mut self, input: Input<'_>) -> Seen {
-        let mut out = Output::default();
-        self.adapter.handle(input, self.now, &mut out);
-        self.wake_at = [self.wake_at, out.wake_at].into_iter().flatten().min();
-        let mut seen = Seen::default();
-        for update in out.updates {
-            match update.event {
-                Event::Trade(trade) => seen.trades.push(trade),
-                Event::Book(diff) => seen.books.push(diff),
-                Event::Status(status) => seen.statuses.push(status),
-                other => panic!("{other:?}"),
-            }
-        }
-        for action in out.actions {
-            match action {
-                Action::Send(text) => seen.sent.push(text),
-                Action::Fetch { request, path } => seen.fetched.push((request, path)),
-                Action::Report(text) => seen.reports.push(text),
-                Action::Reconnect { .. } => seen.reconnects += 1,
-                Action::SendBinary(bytes) => panic!("{bytes:?}"),
-            }
-        }
-        seen
-    }
-
-    fn text(&mut self, text: &str) -> Seen {
-        self.give(Input::Text(text.as_bytes()))
-    }
-
-    fn answer(&mut self, request: u32, body: &str) -> Seen {
-        self.give(Input::Answer { request, status: 200, retry_after: None, body: body.as_bytes() })
-    }
-
     /// Waits until a snapshot is asked for.
     fn fetched(&mut self) -> (u32, String) {
         for _ in 0..10 {
@@ -90,24 +40,10 @@ impl Rig {
         panic!("nothing is asked for");
     }
 
-    fn counts(&self) -> SymbolCounts {
-        self.adapter.desk().symbol(ID).counts
-    }
-
-    fn state(&self) -> BookState {
-        self.adapter.desk().symbol(ID).state()
-    }
-
     fn best(&self) -> String {
         let best = |side| self.adapter.desk().best(ID, side).unwrap();
         let (bid, ask) = (best(BookSide::Bid), best(BookSide::Ask));
         format!("{}x{} {}x{}", bid.size, bid.price, ask.size, ask.price)
-    }
-}
-
-impl Seen {
-    fn states(&self) -> Vec<VenueState> {
-        self.statuses.iter().map(|status| status.state).collect()
     }
 }
 

@@ -27,8 +27,8 @@ use crate::adapter::by_symbol::BySymbol;
 use crate::adapter::json::{JsonError, Reader, Result};
 use crate::adapter::symbol::Spelling;
 use crate::adapter::{
-    Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND,
-    SymbolId, Transport,
+    Adapter, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND, SymbolId,
+    Transport,
 };
 
 /// What the venue allows. Without a subscription it cuts a connection after 5 s, and without

@@ -21,8 +21,8 @@ use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::upkeep::{Upkeep, Wish};
 use crate::adapter::{
-    Adapter, Desk, DeskOptions, Input, Oddity, Output, Proof, Rules, SECOND, Stream,
-    SymbolId, Transport,
+    Adapter, Desk, DeskOptions, Input, Oddity, Output, Proof, Rules, SECOND, Stream, SymbolId,
+    Transport,
 };
 
 /// Each has its own requests.

@@ -15,8 +15,8 @@ use crate::adapter::repeats::Repeats;
 use crate::adapter::symbol::Spelling;
 use crate::adapter::upkeep::{Upkeep, Wish};
 use crate::adapter::{
-    Adapter, BookState, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules,
-    SECOND, Stream, SymbolId, Transport,
+    Adapter, BookState, Desk, DeskOptions, Fault, Input, Oddity, Output, Proof, Rules, SECOND,
+    Stream, SymbolId, Transport,
 };
 
 /// Channels in one request, which may have 64 KiB.

@@ -5,33 +5,13 @@ mod faults;
 mod splice;
 mod stream;
 
-use market::{BookDiff, Event, Flags, Nanos, Status, Trade, VenueState};
+use market::{Flags, Nanos, Trade, VenueState};
 
 use super::Binance;
-use crate::adapter::{Action, Adapter, DeskOptions, Input, Output, SECOND, Stream, SymbolId};
-use crate::adapter::{BookState, SymbolCounts};
+use crate::adapter::{Adapter, BookState, DeskOptions, Input, SECOND, Stream, SymbolId};
+use crate::venue::rig::{ID, Seen};
 
-/// An adapter and its clock.
-pub(super) struct Rig {
-    pub(super) adapter: Binance,
-    pub(super) now: Nanos,
-    pub(super) wake_at: Option<Nanos>,
-}
-
-/// What came of some input.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    pub(super) trades: Vec<Trade>,
-    pub(super) quotes: Vec<market::Quote>,
-    pub(super) books: Vec<BookDiff>,
-    pub(super) statuses: Vec<(String, Status)>,
-    pub(super) sent: Vec<String>,
-    pub(super) fetched: Vec<(u32, String)>,
-    pub(super) reports: Vec<String>,
-    pub(super) reconnects: usize,
-}
-
-pub(super) const ID: SymbolId = SymbolId(0);
+type Rig = crate::venue::rig::Rig<Binance>;
 
 impl Rig {
     /// For these symbols, not connected.
@@ -44,7 +24,7 @@ impl Rig {
 
     pub(super) fn with(options: DeskOptions) -> Self {
         let options = DeskOptions { venue: "binance".into(), ..options };
-        Self { adapter: Binance::new(options), now: 1_700_000_000 * SECOND, wake_at: None }
+        Self::on(Binance::new(options))
     }
 
     /// For AAAUSDT, connected.
@@ -61,42 +41,6 @@ impl Rig {
         rig.answer(seen.fetched[0].0, &snapshot(100));
         assert_eq!(rig.state(), BookState::Verified);
         rig
-    }
-
-    pub(super) fn give(&mut self, input: Input<'_>) -> Seen {
-        let mut out = Output::default();
-        self.adapter.handle(input, self.now, &mut out);
-        self.wake_at = [self.wake_at, out.wake_at].into_iter().flatten().min();
-        let mut seen = Seen::default();
-        for update in out.updates {
-            let channel = &self.adapter.desk().channels()[update.channel];
-            assert_eq!(channel.kind, update.event.kind());
-            match update.event {
-                Event::Trade(trade) => seen.trades.push(trade),
-                Event::Quote(quote) => seen.quotes.push(quote),
-                Event::Book(diff) => seen.books.push(diff),
-                Event::Status(status) => seen.statuses.push((channel.topic.clone(), status)),
-                Event::Bar(bar) => panic!("{bar:?}"),
-            }
-        }
-        for action in out.actions {
-            match action {
-                Action::Send(text) => seen.sent.push(text),
-                Action::Fetch { request, path } => seen.fetched.push((request, path)),
-                Action::Report(text) => seen.reports.push(text),
-                Action::Reconnect { .. } => seen.reconnects += 1,
-                Action::SendBinary(bytes) => panic!("{bytes:?}"),
-            }
-        }
-        seen
-    }
-
-    pub(super) fn text(&mut self, text: &str) -> Seen {
-        self.give(Input::Text(text.as_bytes()))
-    }
-
-    pub(super) fn answer(&mut self, request: u32, body: &str) -> Seen {
-        self.give(Input::Answer { request, status: 200, retry_after: None, body: body.as_bytes() })
     }
 
     pub(super) fn fails(&mut self, request: u32, status: u16) -> Seen {
@@ -124,14 +68,6 @@ impl Rig {
         self.give(Input::Demand { symbol, stream, wanted })
     }
 
-    pub(super) fn counts(&self) -> SymbolCounts {
-        self.adapter.desk().symbol(ID).counts
-    }
-
-    pub(super) fn state(&self) -> BookState {
-        self.adapter.desk().symbol(ID).state()
-    }
-
     /// The book's levels, best first, as one text.
     pub(super) fn book(&self) -> String {
         let book = self.adapter.desk().symbol(ID).book();
@@ -144,10 +80,6 @@ impl Rig {
 }
 
 impl Seen {
-    pub(super) fn states(&self) -> Vec<VenueState> {
-        self.statuses.iter().map(|(_, status)| status.state).collect()
-    }
-
     pub(super) fn flags(&self) -> Vec<Flags> {
         self.books.iter().map(|diff| diff.stamps.flags).collect()
     }
