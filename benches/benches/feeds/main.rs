@@ -167,7 +167,7 @@ fn binance_trade(bencher: Bencher<'_, '_>, by: By) {
 
 #[divan::bench(args = BOTH, sample_size = 100)]
 fn binance_agg_trade(bencher: Bencher<'_, '_>, by: By) {
-    run(bencher, by, of_binance(typed::binance::aggregate, binance::aggregate()));
+    run(bencher, by, of_binance(typed::binance::trade, binance::aggregate()));
 }
 
 #[divan::bench(args = BOTH, sample_size = 100)]

@@ -16,7 +16,9 @@ struct Combined<T> {
 #[derive(Deserialize)]
 struct OneTrade<'a> {
     s: &'a str,
-    t: u64,
+    /// Of an execution, or of several that came together.
+    #[serde(rename = "t", alias = "a")]
+    id: u64,
     p: Number,
     q: Number,
     #[serde(rename = "T")]
@@ -24,6 +26,7 @@ struct OneTrade<'a> {
     m: bool,
 }
 
+/// A `trade` or an `aggTrade`.
 pub(crate) fn trade(
     typed: &mut Typed,
     message: &[u8],
@@ -36,8 +39,8 @@ pub(crate) fn trade(
         price: read.p.0,
         size: read.q.0,
         side: if read.m { Aggressor::Sell } else { Aggressor::Buy },
-        trade_id: read.t.to_string().into(),
-        stamps: stamps(millis(read.time), now, read.t),
+        trade_id: read.id.to_string().into(),
+        stamps: stamps(millis(read.time), now, read.id),
     };
     typed.desk.trade(id, trade, out);
     Ok(())
@@ -98,35 +101,5 @@ pub(crate) fn depth(
         stamps: stamps(millis(read.time), now, read.u),
     };
     typed.book(id, diff, Proof::Sequence, out);
-    Ok(())
-}
-
-#[derive(Deserialize)]
-struct Aggregate<'a> {
-    s: &'a str,
-    a: u64,
-    p: Number,
-    q: Number,
-    #[serde(rename = "T")]
-    time: u64,
-    m: bool,
-}
-
-pub(crate) fn aggregate(
-    typed: &mut Typed,
-    message: &[u8],
-    now: Nanos,
-    out: &mut Output,
-) -> serde_json::Result<()> {
-    let Combined { data: read }: Combined<Aggregate<'_>> = serde_json::from_slice(message)?;
-    let id = typed.symbol(read.s);
-    let trade = Trade {
-        price: read.p.0,
-        size: read.q.0,
-        side: if read.m { Aggressor::Sell } else { Aggressor::Buy },
-        trade_id: read.a.to_string().into(),
-        stamps: stamps(millis(read.time), now, read.a),
-    };
-    typed.desk.trade(id, trade, out);
     Ok(())
 }
