@@ -163,6 +163,14 @@ impl Decimal {
         self.0.is_sign_negative() && !self.0.is_zero()
     }
 
+    /// True above zero.
+    #[must_use]
+    #[inline]
+    pub fn is_positive(self) -> bool {
+        // The bits are looked at; a comparison with another scale would cost as much as a parse.
+        self.0.is_sign_positive() && !self.0.is_zero()
+    }
+
     /// Digits after the point, as written.
     #[must_use]
     pub fn scale(self) -> u32 {

@@ -4,8 +4,7 @@
 mod trouble;
 
 use market::{
-    Book, BookDiff, BookSide, Decimal, Event, Flags, Kind, Nanos, Quote, Stamps, Status, Trade,
-    VenueState,
+    Book, BookDiff, BookSide, Event, Flags, Kind, Nanos, Quote, Stamps, Status, Trade, VenueState,
 };
 use rustc_hash::FxHashMap;
 
@@ -303,7 +302,7 @@ impl Desk {
         let received = diff.stamps.received;
         // None of these venues trades at such a price, and no number of theirs would show it.
         let prices = diff.bids.iter().chain(&diff.asks).map(|level| level.price);
-        let sound = prices.fold(true, |sound, price| sound & (price > Decimal::ZERO));
+        let sound = prices.fold(true, |sound, price| sound & price.is_positive());
         if let Some(written) = &mut symbol.written {
             written.note(&diff, &symbol.book);
         }

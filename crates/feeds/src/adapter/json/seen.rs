@@ -1,5 +1,7 @@
 //! The keys of an object that were met, so that one that comes again is found.
 
+use arrayvec::ArrayVec;
+
 /// Keys that are kept; what venues write about books has fewer.
 const KEYS_MAX: usize = 16;
 
@@ -8,8 +10,7 @@ const KEYS_MAX: usize = 16;
 pub(super) struct Seen<'a> {
     /// One bit for each key, by a few of its bytes: most new keys are known by it alone.
     marks: u64,
-    keys: [&'a str; KEYS_MAX],
-    count: usize,
+    keys: ArrayVec<&'a str, KEYS_MAX>,
 }
 
 impl<'a> Seen<'a> {
@@ -23,11 +24,11 @@ impl<'a> Seen<'a> {
         // a, B and b.
         let mix = usize::from(first) ^ usize::from(last >> 5) ^ bytes.len().wrapping_mul(7);
         let mark = 1 << (mix & 63);
-        let met = self.marks & mark != 0 && self.keys[..self.count].contains(&key);
+        let met = self.marks & mark != 0 && self.keys.contains(&key);
         self.marks |= mark;
-        if let Some(place) = self.keys.get_mut(self.count) {
-            *place = key;
-            self.count += 1;
+        // The first ones are enough.
+        if !self.keys.is_full() {
+            self.keys.push(key);
         }
         met
     }

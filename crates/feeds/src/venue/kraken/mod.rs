@@ -10,7 +10,7 @@ mod tests;
 mod v1;
 mod v2;
 
-use market::{BookDiff, Decimal, Level, Nanos, VenueState};
+use market::{BookDiff, Level, Nanos, VenueState};
 
 use self::doubled::Mark;
 use self::precision::Precision;
@@ -164,7 +164,7 @@ impl Kraken {
     /// A change of a book, or a snapshot.
     fn book(&mut self, change: Change, now: Nanos, out: &mut Output) -> Result<(), &'static str> {
         let Change { id, diff, depth, checksum } = change;
-        let positive = |level: &Level| level.price > Decimal::ZERO;
+        let positive = |level: &Level| level.price.is_positive();
         if !diff.bids.iter().chain(&diff.asks).all(positive) {
             return Err("a price above zero");
         }
