@@ -15,7 +15,7 @@ use feeds::replay::{
     Cell, Channels, CsvSource, DbnSource, ItchSource, Mapping, Naming, RecordingSource, ReplayFeed,
     ReplayOptions, SessionSource, Source, SourceError, Timed,
 };
-use feeds::session::WINDOW_MIB;
+use feeds::session::{Player, WINDOW_MIB};
 use feeds::venue::Venue;
 use feeds::venue::itch::{DateSource, ItchOptions};
 use feeds::zstandard;
@@ -58,6 +58,7 @@ pub(super) fn open(
         waiting: settings.files.iter().skip(1).cloned().collect(),
         opener,
         current: first,
+        handed_over: None,
         channels: Channels::default(),
         problems: 0,
     };
@@ -191,6 +192,8 @@ pub(super) struct Files {
     opener: Opener,
     waiting: VecDeque<PathBuf>,
     current: Option<Opened>,
+    /// Of the file before: a session that was recorded in several files goes on in the next.
+    handed_over: Option<Player>,
     channels: Channels,
     problems: u64,
 }
@@ -228,7 +231,12 @@ impl Iterator for Files {
             let Some(open) = &mut self.current else {
                 let path = self.waiting.pop_front()?;
                 match self.opener.open(&path) {
-                    Ok(opened) => self.current = Some(opened),
+                    Ok(mut opened) => {
+                        if let Some(player) = self.handed_over.take() {
+                            opened.source.take_over(player);
+                        }
+                        self.current = Some(opened);
+                    }
                     Err(error) => {
                         let error = SourceError::Unusable(format!("{error:#}"));
                         return Some(Err(self.tell(&path, error)));
@@ -255,6 +263,7 @@ impl Iterator for Files {
                     let (venue, file) = (&self.venue, open.path.display());
                     let (events, skipped) = (open.events, open.source.skipped());
                     tracing::info!(venue, %file, events, skipped, "recording played to its end");
+                    self.handed_over = open.source.hand_over();
                     self.current = None;
                 }
             }

@@ -213,6 +213,43 @@ async fn a_bad_row_is_passed_over_and_files_follow_each_other() {
 }
 
 #[tokio::test]
+async fn a_session_recorded_in_several_files_is_one() {
+    let folder = folder("hours");
+    let book = |second: u64, action: &str, number: i64, before: i64, size: &str| {
+        let raw = json!({"arg": {"channel": "books", "instId": "A-USDT"}, "action": action,
+            "data": [{"asks": [["10", size, "0", "1"]], "bids": [["9", "1", "0", "1"]],
+                      "ts": "1790000000000", "checksum": 0, "seqId": number, "prevSeqId": before}]});
+        let ns = second * 1_000_000_000;
+        json!({"ts_ns": ns, "dir": "recv", "conn": "w", "raw": raw.to_string()}).to_string()
+    };
+    let hours = [
+        [book(1, "snapshot", 5, -1, "1"), book(2, "update", 6, 5, "2")],
+        // Right after it, without a snapshot.
+        [book(3, "update", 7, 6, "3"), book(4, "update", 8, 7, "4")],
+    ];
+    for (hour, lines) in hours.iter().enumerate() {
+        std::fs::write(folder.join(format!("{hour}.jsonl")), lines.join("\n")).unwrap();
+    }
+    let text = r#"
+        [[feed]]
+        adapter = "replay"
+        venue = "old"
+        files = ["0.jsonl", "1.jsonl"]
+        format = "okx"
+        speed = "max"
+    "#;
+    let broker = broker(&folder, text).await;
+    let mut client = broker.client().await;
+    client.subscribe(&["status.old"]).await;
+    while client.next().await["data"]["state"] != "down" {}
+    client.subscribe(&["book.old.A-USDT"]).await;
+    let whole = client.expect("snapshot").await;
+    assert_eq!((&whole["seq"], &whole["data"]["asks"]), (&json!(4), &json!([["10", "4"]])));
+    drop(client);
+    broker.shut_down().await;
+}
+
+#[tokio::test]
 async fn a_session_that_was_cut_off_ends_the_feed_and_nothing_else() {
     let folder = folder("session");
     let line = |ns: u64, raw: Value| {

@@ -16,7 +16,8 @@ use crate::{Channel, Update};
 #[derive(Debug)]
 pub struct SessionSource<R> {
     records: Records<R>,
-    player: Player,
+    /// `None` once it was handed over.
+    player: Option<Player>,
     found: Found,
     ended: bool,
 }
@@ -38,7 +39,7 @@ impl<R: BufRead> SessionSource<R> {
     pub fn new(session: R, window: usize, venue: Venue, options: DeskOptions) -> Self {
         Self {
             records: Records::new(session, window),
-            player: Player::new(venue, options),
+            player: Some(Player::new(venue, options)),
             found: Found::default(),
             ended: false,
         }
@@ -56,6 +57,7 @@ impl<R: BufRead> Iterator for SessionSource<R> {
             if self.ended {
                 return None;
             }
+            let Some(player) = &mut self.player else { return None };
             let record = match self.records.next() {
                 Some(Ok(record)) => record,
                 Some(Err(error)) => {
@@ -70,7 +72,7 @@ impl<R: BufRead> Iterator for SessionSource<R> {
             let found = &mut self.found;
             found.now = record.ts_ns.unwrap_or(found.now);
             found.records += 1;
-            self.player.play(&record, |adapter, out| {
+            player.play(&record, |adapter, out| {
                 for action in out.actions.drain(..) {
                     if let Action::Report(problem) = action {
                         let place = format!("record {}", found.records);
@@ -90,5 +92,15 @@ impl<R: BufRead> Iterator for SessionSource<R> {
 impl<R: BufRead> Source for SessionSource<R> {
     fn channels(&self) -> &[Channel] {
         self.found.channels.all()
+    }
+
+    fn hand_over(&mut self) -> Option<Player> {
+        self.player.take()
+    }
+
+    fn take_over(&mut self, mut player: Player) {
+        // Those that ended before have nothing more to say.
+        drop(player.next_file());
+        self.player = Some(player);
     }
 }

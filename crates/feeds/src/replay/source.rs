@@ -7,6 +7,7 @@ use market::{Event, Flags, Kind, Nanos, Stamps};
 use rustc_hash::FxHashMap;
 
 use crate::adapter::symbol::Spelling;
+use crate::session::Player;
 use crate::{Channel, Update};
 
 /// An event of a recording, and when it came.
@@ -31,6 +32,15 @@ pub trait Source: Iterator<Item = Result<Timed, SourceError>> {
     fn skipped(&self) -> u64 {
         0
     }
+
+    /// The connections with which the next file of a recording in several may go on, once this one
+    /// has ended.
+    fn hand_over(&mut self) -> Option<Player> {
+        None
+    }
+
+    /// This is the next file: goes on with what the one before has handed over.
+    fn take_over(&mut self, _player: Player) {}
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -40,6 +50,14 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn skipped(&self) -> u64 {
         (**self).skipped()
+    }
+
+    fn hand_over(&mut self) -> Option<Player> {
+        (**self).hand_over()
+    }
+
+    fn take_over(&mut self, player: Player) {
+        (**self).take_over(player);
     }
 }
 
