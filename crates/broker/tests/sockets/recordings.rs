@@ -5,12 +5,15 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use feeds::recording::{Entry, Frames, Tail, pack};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use crate::harness::{Broker, Client, book, quote, run, trade, within};
+
+const SYNCED_WITHIN: Duration = Duration::from_secs(180);
 
 /// A recording of its own for each test, which is not there yet.
 fn path(name: &str) -> PathBuf {
@@ -41,7 +44,10 @@ async fn recorder(broker: &Broker, topics: &str, path: &Path, more: &[&str]) -> 
 
 /// Waits for a recorder that ends by itself.
 async fn ended(child: Child) -> Output {
-    let output = within("end of the recorder", child.wait_with_output()).await.unwrap();
+    // It ends when its file is on the disk, which a disk that is busy with a build takes its time
+    // for.
+    let output = tokio::time::timeout(SYNCED_WITHIN, child.wait_with_output());
+    let output = output.await.expect("the recorder does not end").unwrap();
     assert!(output.status.success(), "{output:?}");
     output
 }
