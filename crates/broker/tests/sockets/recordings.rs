@@ -105,50 +105,72 @@ async fn a_recording_gives_the_same_data_each_time_it_is_published() {
     // A book and a quote that are there before the recorder, so that it begins with snapshots.
     publish(&mut client, "book.v.A", book(0)).await;
     publish(&mut client, "quote.v.A", quote(0)).await;
-    let original = path("original");
-    let child = recorder(&source, topics, &original, &["--count", "122"]).await;
+    let original_path = path("original");
+    let child = recorder(&source, topics, &original_path, &["--count", "122"]).await;
     for number in 1..=30 {
         publish(&mut client, "trade.v.A", trade(number)).await;
         publish(&mut client, "book.v.A", book(number)).await;
         publish(&mut client, "quote.v.A", quote(number)).await;
         publish(&mut client, "chat.\"room\"", json!({"n": number, "price": 1.5, "text": "ö\n"}))
             .await;
+        // A recorder that is behind would get quotes and books merged, as anybody would.
+        source.until("tickwire_ledger_delivered_total", |now| now >= 4 * number).await;
     }
     ended(child).await;
     source.shut_down().await;
 
+    let original = data(&original_path);
+    assert_eq!(original.values().map(Vec::len).collect::<Vec<_>>(), [31, 30, 31, 30]);
     let mut copies = Vec::new();
-    for name in ["first", "second"] {
+    for _ in 0..2 {
         let broker = Broker::start().await;
-        let copy = path(name);
-        let child = recorder(&broker, topics, &copy, &["--count", "122"]).await;
-        let output = replay(&broker, &original, &["--speed", "max"]).await;
+        let output = replay(&broker, &original_path, &["--speed", "max"]).await;
         assert!(output.status.success(), "{}", said(&output));
         assert!(
             said(&output).starts_with("122 events published to 4 topics in "),
             "{}",
             said(&output)
         );
-        ended(child).await;
+        copies.push(published(&broker).await);
         broker.shut_down().await;
-        copies.push(data(&copy));
     }
-    let original = data(&original);
-    assert_eq!(original.values().map(Vec::len).collect::<Vec<_>>(), [31, 30, 31, 30]);
+    let [first, second] = &copies[..] else { panic!("{copies:?}") };
+    assert_eq!(first, second);
     for (topic, was) in &original {
-        let (first, second) = (&copies[0][topic], &copies[1][topic]);
-        assert_eq!((was.len(), was.len()), (first.len(), second.len()), "{topic}");
-        for ((was, first), second) in was.iter().zip(first).zip(second) {
-            assert_eq!(first, second, "{topic}");
-            assert_eq!(without_marks(was), without_marks(first), "{topic}");
+        let (seq, now) = &first[topic];
+        assert_eq!(*seq, was.len() as u64, "{topic}: every event was published");
+        if now.len() == 1 {
+            // Only the latest is kept of a quote; of a book it is the whole.
+            if topic.starts_with("quote.") {
+                assert_eq!(without_marks(was.last().unwrap()), without_marks(&now[0]));
+            }
+            continue;
+        }
+        for (was, now) in was.iter().zip(now) {
+            assert_eq!(without_marks(was), without_marks(now), "{topic}");
             if topic.starts_with("chat.") {
                 // Nobody knows what generic data means, so nobody touches it.
-                assert_eq!(was, first);
+                assert_eq!(was, now);
             } else {
-                assert!(first.contains("\"flags\":[\"replayed\"]"), "{first}");
+                assert!(now.contains("\"flags\":[\"replayed\"]"), "{now}");
             }
         }
     }
+}
+
+/// What was published to the topics, as their histories and states tell: the number of the newest
+/// event, and the data of all that are kept, byte for byte.
+async fn published(broker: &Broker) -> BTreeMap<String, (u64, Vec<String>)> {
+    let mut client = broker.client().await;
+    let mut topics = BTreeMap::new();
+    for topic in ["trade.v.A", "book.v.A", "quote.v.A", "chat.\"room\""] {
+        let answer = client.subscribe_with(&[topic], json!({"history": 1_000})).await;
+        let seq = answer[0]["seq"].as_u64().unwrap();
+        let told = client.all_until_now().await;
+        let data = told.iter().map(|message| message["data"].to_string()).collect();
+        topics.insert(topic.to_owned(), (seq, data));
+    }
+    topics
 }
 
 #[tokio::test]
