@@ -4,14 +4,6 @@ use market::{Book, BookDiff, BookSide, Decimal, Level};
 
 use super::{Numbered, VARIANTS, price};
 
-/// The venue's word that it has subscribed us to a book.
-#[must_use]
-pub fn subscribed() -> Numbered {
-    Numbered::new(&format!(
-        r#"{{"method":"subscribe","result":{{"channel":"book","depth":{DEPTH},"snapshot":true,"symbol":"BTC/USD"}},"success":true,"time_in":"2026-09-21T14:13:19.483587Z","time_out":"2026-09-21T14:13:19.483603Z"}}"#
-    ))
-}
-
 /// One execution.
 #[must_use]
 pub fn trade() -> Numbered {

@@ -12,7 +12,7 @@ use feeds::derive::{Consolidated, Consolidator, Member};
 use market::{Event, Flags, Nanos};
 use parking_lot::Mutex;
 use topics::{Batch, Registry, Topic};
-use wire::{JsonText, Payload};
+use wire::{JsonText, Payload, Rejection};
 
 use crate::clock::Clock;
 
@@ -117,10 +117,10 @@ impl State {
         topics.resize(consolidator.topics().len(), None);
         for Consolidated { channel, nbbo } in news.drain(..) {
             let name = &consolidator.topics()[channel];
-            if let Err(problem) = publish(batch, &mut topics[channel], name, &nbbo.json(), now) {
+            if let Err(problem) = publish(batch, &mut topics[channel], name, nbbo.json(), now) {
                 *refused += 1;
                 if refused.is_power_of_two() {
-                    tracing::error!(topic = name, refused, problem, "not published");
+                    tracing::error!(topic = name, refused, %problem, "not published");
                 }
             }
         }
@@ -139,14 +139,13 @@ fn publish(
     batch: &mut Batch,
     topic: &mut Option<Arc<Topic>>,
     name: &str,
-    json: &str,
+    json: String,
     now: Nanos,
-) -> Result<(), String> {
-    let payload = Payload::Json(JsonText::parse(json).map_err(|error| error.to_string())?);
+) -> Result<(), Rejection> {
+    let payload = Payload::Json(JsonText::written(json));
     let topic = match topic {
         Some(topic) => topic,
-        empty => empty.insert(batch.registry().resolve(name).map_err(|error| error.to_string())?),
+        empty => empty.insert(batch.registry().resolve(name)?),
     };
-    batch.publish(topic, payload, now).map_err(|error| error.to_string())?;
-    Ok(())
+    batch.publish(topic, payload, now).map(drop)
 }

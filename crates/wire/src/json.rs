@@ -16,6 +16,14 @@ impl JsonText {
         Ok(Self::from_valid(value.get()))
     }
 
+    /// Takes text that our own code wrote as one compact JSON value. It is not read again but in
+    /// debug builds.
+    #[must_use]
+    pub fn written(text: String) -> Self {
+        debug_assert!(Self::parse(&text).is_ok_and(|read| *read.0 == *text), "{text}");
+        Self(text.into())
+    }
+
     /// Takes text that a JSON parser has accepted as one value; white space outside strings goes.
     pub(crate) fn from_valid(text: &str) -> Self {
         let bytes = text.as_bytes();
